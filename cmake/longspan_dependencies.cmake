@@ -1,0 +1,27 @@
+# What Longspan needs from outside; README.md says why each.
+find_package(Kokkos 4.6 REQUIRED)
+find_package(MPI 3.1 REQUIRED COMPONENTS CXX)
+find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
+find_package(dnnl 3.0 REQUIRED CONFIG)
+find_package(BLAS REQUIRED)
+find_package(Threads REQUIRED)
+
+set(HDF5_PREFER_PARALLEL ON)
+find_package(HDF5 1.12 REQUIRED COMPONENTS C)
+if(NOT HDF5_IS_PARALLEL)
+  message(FATAL_ERROR "HDF5 at ${HDF5_INCLUDE_DIRS} has no MPI support; install a parallel HDF5 (Debian: libhdf5-openmpi-dev)")
+endif()
+add_library(longspan::hdf5 INTERFACE IMPORTED)
+target_include_directories(longspan::hdf5 INTERFACE ${HDF5_INCLUDE_DIRS})
+target_link_libraries(longspan::hdf5 INTERFACE ${HDF5_C_LIBRARIES} MPI::MPI_CXX)
+
+find_path(CBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas openblas-openmp REQUIRED)
+add_library(longspan::cblas INTERFACE IMPORTED)
+target_include_directories(longspan::cblas INTERFACE ${CBLAS_INCLUDE_DIR})
+target_link_libraries(longspan::cblas INTERFACE BLAS::BLAS)
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
+add_library(longspan::sentencepiece ALIAS PkgConfig::SENTENCEPIECE)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+add_library(xxHash::xxhash ALIAS PkgConfig::XXHASH)

@@ -1,0 +1,131 @@
+#include "autograd/functions/basic.hpp"
+
+#include "ops/activation.hpp"
+#include "ops/dropout.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/embedding.hpp"
+#include "ops/norm.hpp"
+
+namespace longspan {
+namespace {
+
+Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), x.dtype()); }
+
+Tensor statistics(const Tensor& x) { return Tensor::empty({x.rows()}, accumulation_dtype(x.dtype())); }
+
+}  // namespace
+
+Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias, bool add_bias) {
+  const Tensor& w = weight.value();
+  LONGSPAN_CHECK(x.value().dim(-1) == w.dim(1), "[linear] x {} does not fit weight {}", x.value().shape().str(),
+                 w.shape().str());
+  Shape shape = x.value().shape();
+  shape[-1] = w.dim(0);
+  const Variable y(Tensor::empty(shape, x.value().dtype()));
+  ops::MatmulOptions options;
+  if (bias.defined() && add_bias) options.bias = &bias.value();
+  ops::matmul(ops::MatrixRef(x.value()), ops::MatrixRef(w).t(), ops::MatrixRef(y.value()), options);
+  // The weight part needs dy after the input part has taken it.
+  const auto dy = std::make_shared<Tensor>();
+  tape.record(
+      "linear",
+      [=] {
+        *dy = y.take_gradient();
+        if (!x.needs_gradient()) return;
+        const auto dx = x.gradient_slot();
+        ops::matmul(ops::MatrixRef(*dy), ops::MatrixRef(weight.value()), ops::MatrixRef(dx.tensor),
+                    {.accumulate = dx.accumulate});
+      },
+      [=] {
+        ops::matmul(ops::MatrixRef(*dy).t(), ops::MatrixRef(x.value()), ops::MatrixRef(weight.gradient()),
+                    {.accumulate = true});
+        if (bias.defined()) ops::add_column_sums(*dy, bias.gradient());
+        *dy = Tensor();
+      });
+  return y;
+}
+
+Variable add(Tape& tape, const Variable& a, const Variable& b) {
+  const Variable y(like(a.value()));
+  ops::add(a.value(), b.value(), y.value());
+  tape.record("add", [=] {
+    const Tensor dy = y.take_gradient();
+    a.add_gradient(dy);
+    b.add_gradient(dy);
+  });
+  return y;
+}
+
+Variable activation(Tape& tape, ops::Activation kind, const Variable& x) {
+  const Variable y(like(x.value()));
+  ops::activation_forward(kind, x.value(), y.value());
+  tape.record("activation", [=] {
+    const Tensor dy = y.take_gradient();
+    const Tensor dx = dy.sole_owner() ? dy : like(dy);
+    ops::activation_backward(kind, x.value(), dy, dx);
+    x.add_gradient(dx);
+  });
+  return y;
+}
+
+Variable swiglu(Tape& tape, const Variable& gate, const Variable& up) {
+  const Variable y(like(gate.value()));
+  ops::swiglu_forward(gate.value(), up.value(), y.value());
+  tape.record("swiglu", [=] {
+    const Tensor dy = y.take_gradient(), dgate = like(dy), dup = like(dy);
+    ops::swiglu_backward(gate.value(), up.value(), dy, dgate, dup);
+    gate.add_gradient(dgate);
+    up.add_gradient(dup);
+  });
+  return y;
+}
+
+Variable layer_norm(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias, double epsilon) {
+  const Variable y(like(x.value()));
+  const Tensor mean = statistics(x.value()), rstd = statistics(x.value());
+  ops::layer_norm_forward(x.value(), weight.value(), bias.value(), epsilon, y.value(), mean, rstd);
+  tape.record("layer_norm", [=] {
+    const Tensor dy = y.take_gradient();
+    const auto dx = x.gradient_slot();
+    ops::layer_norm_backward(x.value(), weight.value(), mean, rstd, dy, dx.tensor, dx.accumulate, weight.gradient(),
+                             bias.gradient());
+  });
+  return y;
+}
+
+Variable rms_norm(Tape& tape, const Variable& x, const Variable& weight, double epsilon) {
+  const Variable y(like(x.value()));
+  const Tensor rstd = statistics(x.value());
+  ops::rms_norm_forward(x.value(), weight.value(), epsilon, y.value(), rstd);
+  tape.record("rms_norm", [=] {
+    const Tensor dy = y.take_gradient();
+    const auto dx = x.gradient_slot();
+    ops::rms_norm_backward(x.value(), weight.value(), rstd, dy, dx.tensor, dx.accumulate, weight.gradient());
+  });
+  return y;
+}
+
+Variable embedding(Tape& tape, const Variable& table, const Tensor& index, std::int64_t first) {
+  Shape shape = index.shape();
+  shape.push_back(table.value().dim(1));
+  const Variable y(Tensor::empty(shape, table.value().dtype()));
+  ops::embedding_forward(table.value(), index, first, y.value());
+  tape.record("embedding", {}, [=] { ops::embedding_backward(y.take_gradient(), index, first, table.gradient()); });
+  return y;
+}
+
+Variable dropout(Tape& tape, const Variable& x, double rate, std::uint64_t key, const Tensor& rows,
+                 std::int64_t global_cols, std::int64_t first_col) {
+  if (rate == 0) return x;
+  const Variable y(like(x.value()));
+  ops::dropout(x.value(), rate, key, rows, global_cols, first_col, y.value());
+  tape.record("dropout", [=] {
+    const Tensor dy = y.take_gradient();
+    const Tensor dx = dy.sole_owner() ? dy : like(dy);
+    ops::dropout(dy, rate, key, rows, global_cols, first_col, dx);
+    x.add_gradient(dx);
+  });
+  return y;
+}
+
+}  // namespace longspan

@@ -1,0 +1,29 @@
+// Tape functions of the dense operations: each saves, calls its kernels and returns. x is [..., D], weights are
+// parameters with a logical [out, in] matrix.
+#pragma once
+
+#include "autograd/tape.hpp"
+#include "autograd/variable.hpp"
+#include "ops/heads.hpp"
+#include "ops/matmul.hpp"
+
+namespace longspan {
+
+// y = x weight^T + bias; bias may be undefined. `add_bias` false computes the bias' gradient but leaves the addition to
+// another rank of the tensor axis (the partial results are summed).
+Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias = {}, bool add_bias = true);
+
+Variable add(Tape& tape, const Variable& a, const Variable& b);
+Variable activation(Tape& tape, ops::Activation kind, const Variable& x);
+Variable swiglu(Tape& tape, const Variable& gate, const Variable& up);
+Variable layer_norm(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias, double epsilon);
+Variable rms_norm(Tape& tape, const Variable& x, const Variable& weight, double epsilon);
+
+// Rows [first, first + R) of a table whose other rows are elsewhere; index int32 [B, T] -> [B, T, D].
+Variable embedding(Tape& tape, const Variable& table, const Tensor& index, std::int64_t first);
+
+// Counter-based dropout of rows with global numbers `rows` (int64 [N]); columns start at first_col of global_cols.
+Variable dropout(Tape& tape, const Variable& x, double rate, std::uint64_t key, const Tensor& rows,
+                 std::int64_t global_cols, std::int64_t first_col = 0);
+
+}  // namespace longspan

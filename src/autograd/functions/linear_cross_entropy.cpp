@@ -1,0 +1,70 @@
+#include "autograd/functions/linear_cross_entropy.hpp"
+
+#include <algorithm>
+
+#include "ops/cross_entropy.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/matmul.hpp"
+
+namespace longspan {
+namespace {
+
+// Rows a block: about one million logits, which stay in cache on their way through the loss.
+std::int64_t block_rows(std::int64_t columns) {
+  return std::max<std::int64_t>(16, (std::int64_t{1} << 20) / std::max<std::int64_t>(columns, 1));
+}
+
+Tensor block_logits(const Tensor& x, const Tensor& weight, std::int64_t row, std::int64_t rows) {
+  const Tensor logits =
+      Tensor::empty({rows, weight.dim(0)}, accumulation_dtype(x.dtype()), Memory::workspace, "logits");
+  ops::matmul(ops::MatrixRef(x.slice(row, rows)), ops::MatrixRef(weight).t(), ops::MatrixRef(logits));
+  return logits;
+}
+
+}  // namespace
+
+double linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight, const Tensor& target,
+                            std::int64_t first, double factor, const Comm& tensor_axis) {
+  const std::int64_t n = target.size();
+  const Tensor rows = x.value().reshape({n, x.value().dim(-1)});
+  const Tensor index = target.reshape({n});
+  const Dtype accumulation = accumulation_dtype(rows.dtype());
+  const std::int64_t block = block_rows(weight.value().dim(0));
+  const Tensor lse = Tensor::empty({n}, accumulation, Memory::activations, "log-sum-exp");
+  // Sums and target logits side by side: one message for both.
+  const Tensor sums = Tensor::empty({2 * block}, accumulation, Memory::workspace, "loss sums");
+  double loss = 0;
+  for (std::int64_t row = 0; row < n; row += block) {
+    const std::int64_t count = std::min(block, n - row);
+    const Tensor logits = block_logits(rows, weight.value(), row, count);
+    const Tensor maxima = lse.slice(row, count), t = index.slice(row, count);
+    const Tensor sum = sums.slice(0, count), target_logit = sums.slice(count, count);
+    ops::row_max(logits, maxima);
+    tensor_axis.all_reduce(maxima, Reduce::max);
+    ops::softmax_sums(logits, maxima, t, first, sum, target_logit);
+    tensor_axis.all_reduce(sums.slice(0, 2 * count));
+    loss += ops::finish_cross_entropy(maxima, sum, target_logit, t, maxima, Tensor());
+  }
+  tape.record("linear_cross_entropy", [=] {
+    const auto dx = x.gradient_slot();
+    const Tensor dx_rows = dx.tensor.reshape(rows.shape());
+    for (std::int64_t row = 0; row < n; row += block) {
+      const std::int64_t count = std::min(block, n - row);
+      const Tensor logits = block_logits(rows, weight.value(), row, count);
+      ops::softmax_gradient(logits, lse.slice(row, count), index.slice(row, count), first, factor);
+      // The products read the gradient in the model's dtype.
+      Tensor dlogits = logits;
+      if (rows.dtype() != accumulation) {
+        dlogits = Tensor::empty(logits.shape(), rows.dtype(), Memory::workspace, "logits gradient");
+        ops::copy(logits, dlogits);
+      }
+      ops::matmul(ops::MatrixRef(dlogits), ops::MatrixRef(weight.value()), ops::MatrixRef(dx_rows.slice(row, count)),
+                  {.accumulate = dx.accumulate});
+      ops::matmul(ops::MatrixRef(dlogits).t(), ops::MatrixRef(rows.slice(row, count)),
+                  ops::MatrixRef(weight.gradient()), {.accumulate = true});
+    }
+  });
+  return loss;
+}
+
+}  // namespace longspan

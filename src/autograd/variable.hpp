@@ -1,0 +1,51 @@
+// A value on the tape together with its gradient. Copies of a Variable are the same variable.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "tensor/tensor.hpp"
+
+namespace longspan {
+
+class Variable {
+ public:
+  Variable() = default;
+  explicit Variable(Tensor value, bool needs_gradient = true)
+      : state_(std::make_shared<State>(State{std::move(value), Tensor(), needs_gradient, false})) {}
+  // A parameter: its gradient lives in storage given from outside (accumulation dtype) and is always added to.
+  static Variable parameter(Tensor value, Tensor gradient) {
+    Variable v;
+    v.state_ = std::make_shared<State>(State{std::move(value), std::move(gradient), true, true});
+    return v;
+  }
+
+  bool defined() const { return state_ != nullptr; }
+  const Tensor& value() const { return state_->value; }
+  bool needs_gradient() const { return state_->needs_gradient; }
+
+  // The gradient so far; undefined until the first contribution.
+  const Tensor& gradient() const { return state_->gradient; }
+  void set_gradient(Tensor g) const { state_->gradient = std::move(g); }
+  // Adds a contribution. The tensor is kept, not copied, where it is the first one; an in-place sum happens only in
+  // storage that nobody else holds.
+  void add_gradient(const Tensor& g) const;
+  // For kernels that can add in place: storage to write into, and whether it already holds a gradient to add to.
+  struct Slot {
+    Tensor tensor;
+    bool accumulate;
+  };
+  Slot gradient_slot() const;
+  // Hands the gradient over and forgets it.
+  Tensor take_gradient() const { return std::exchange(state_->gradient, Tensor()); }
+
+ private:
+  struct State {
+    Tensor value, gradient;
+    bool needs_gradient;
+    bool pinned;  // the gradient's storage was given from outside
+  };
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace longspan

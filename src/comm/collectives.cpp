@@ -1,0 +1,56 @@
+// Collectives in which all ranks hold tensors of one shape.
+#include "comm/call_counter.hpp"
+#include "comm/comm.hpp"
+#include "comm/datatypes.hpp"
+#include "comm/device_buffer.hpp"
+#include "comm/handle.hpp"
+#include "comm/mpi_check.hpp"
+#include "comm/pieces.hpp"
+#include "comm/request.hpp"
+
+namespace longspan {
+namespace {
+
+std::int64_t all_reduce_bytes(const Tensor& t, int size) {
+  return 2 * static_cast<std::int64_t>(t.bytes()) * (size - 1) / size;
+}
+
+}  // namespace
+
+void Comm::all_reduce(const Tensor& t, Reduce op) const {
+  if (size_ == 1) return;
+  const CallCounter counter(name_, "all_reduce", all_reduce_bytes(t, size_));
+  DeviceBuffer buffer(t, Access::update, own_op(op, t.dtype()));
+  for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, buffer.data(first), count, mpi_type(t.dtype()), mpi_op(op, t.dtype()),
+                            handle_->comm),
+              "all_reduce", name_);
+  });
+  buffer.finish();
+}
+
+Request Comm::all_reduce_async(const Tensor& t, Reduce op) const {
+  if (size_ == 1) return Request();
+  const CallCounter counter(name_, "all_reduce", all_reduce_bytes(t, size_));
+  auto state = std::make_unique<Request::State>(name_, "all_reduce");
+  DeviceBuffer& buffer = state->add_buffer(t, Access::update, own_op(op, t.dtype()));
+  for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
+    check_mpi(MPI_Iallreduce(MPI_IN_PLACE, buffer.data(first), count, mpi_type(t.dtype()), mpi_op(op, t.dtype()),
+                             handle_->comm, state->add()),
+              "all_reduce", name_);
+  });
+  return Request(std::move(state));
+}
+
+void Comm::broadcast(const Tensor& t, int root) const {
+  if (size_ == 1) return;
+  const bool mine = rank_ == root;
+  const CallCounter counter(name_, "broadcast", mine ? static_cast<std::int64_t>(t.bytes()) : 0);
+  DeviceBuffer buffer(t, mine ? Access::read : Access::write);
+  for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
+    check_mpi(MPI_Bcast(buffer.data(first), count, mpi_type(t.dtype()), root, handle_->comm), "broadcast", name_);
+  });
+  buffer.finish();
+}
+
+}  // namespace longspan

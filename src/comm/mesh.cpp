@@ -1,0 +1,62 @@
+#include "comm/mesh.hpp"
+
+#include <initializer_list>
+
+namespace longspan {
+namespace {
+
+const MeshShape& fitting(const Comm& world, const MeshShape& shape) {
+  for (const Axis axis : kAxes) {
+    if (shape.extent(axis) < 1) {
+      throw UserError("parallel.{} = {} is not a number of ranks; it must be 1 or more", to_string(axis),
+                      shape.extent(axis));
+    }
+  }
+  if (shape.size() != world.size()) {
+    throw UserError("the mesh {} needs {} ranks, but {} were started; start mpirun -n {} or change parallel.*",
+                    shape.str(), shape.size(), world.size(), shape.size());
+  }
+  return shape;
+}
+
+// The ranks that differ from this one along `axes` only, in the order of their world ranks. The one at coordinate 0 of
+// all these axes names the group.
+Comm group_along(const Mesh& mesh, const char* name, std::initializer_list<Axis> axes) {
+  MeshCoordinate origin = mesh.at();
+  for (const Axis axis : axes) origin = origin.with(axis, 0);
+  return mesh.world().split(name, rank_of(mesh.shape(), origin), mesh.world().rank());
+}
+
+// A rank of a middle stage stays alone: colors from world.size() on are nobody else's.
+Comm group_of_ends(const Mesh& mesh) {
+  const Comm& world = mesh.world();
+  const bool end = mesh.first_stage() || mesh.last_stage();
+  const int color = end ? rank_of(mesh.shape(), mesh.at().with(Axis::pipeline, 0)) : world.size() + world.rank();
+  return world.split("ends", color, world.rank());
+}
+
+}  // namespace
+
+Mesh::Mesh(const Comm& world, const MeshShape& shape)
+    : shape_(fitting(world, shape)),
+      at_(coordinate_of(shape, world.rank())),
+      world_(world),
+      data_(group_along(*this, "data", {Axis::data})),
+      tensor_(group_along(*this, "tensor", {Axis::tensor})),
+      pipeline_(group_along(*this, "pipeline", {Axis::pipeline})),
+      sequence_(group_along(*this, "sequence", {Axis::sequence})),
+      replicas_(group_along(*this, "replicas", {Axis::data, Axis::sequence})),
+      model_(group_along(*this, "model", {Axis::tensor, Axis::pipeline})),
+      ends_(group_of_ends(*this)) {}
+
+const Comm& Mesh::axis(Axis axis) const {
+  switch (axis) {
+    case Axis::data: return data_;
+    case Axis::tensor: return tensor_;
+    case Axis::pipeline: return pipeline_;
+    case Axis::sequence: return sequence_;
+  }
+  return world_;
+}
+
+}  // namespace longspan

@@ -1,0 +1,40 @@
+// The four axes of the mesh as communicators, and the products of axes that algorithms need.
+#pragma once
+
+#include <memory>
+
+#include "comm/comm.hpp"
+#include "layout/mesh_shape.hpp"
+
+namespace longspan {
+
+class Mesh {
+ public:
+  // Collective over all ranks of `world`. Throws UserError where shape.size() is not the number of ranks: the same
+  // sentence on every rank.
+  Mesh(const Comm& world, const MeshShape& shape);
+
+  const MeshShape& shape() const { return shape_; }
+  const MeshCoordinate& at() const { return at_; }
+
+  const Comm& world() const { return world_; }
+  const Comm& data() const { return data_; }
+  const Comm& tensor() const { return tensor_; }
+  const Comm& pipeline() const { return pipeline_; }
+  const Comm& sequence() const { return sequence_; }
+  const Comm& axis(Axis axis) const;
+  const Comm& replicas() const { return replicas_; }  // data x sequence: ranks that hold the same parameters
+  const Comm& model() const { return model_; }        // tensor x pipeline: ranks that together hold one model
+  // First and last pipeline stage, which share a tied embedding; a group of one on middle stages or one stage.
+  const Comm& ends() const { return ends_; }
+
+  bool first_stage() const { return at_.pipeline == 0; }
+  bool last_stage() const { return at_.pipeline + 1 == shape_.pipeline; }
+
+ private:
+  MeshShape shape_;
+  MeshCoordinate at_;
+  Comm world_, data_, tensor_, pipeline_, sequence_, replicas_, model_, ends_;
+};
+
+}  // namespace longspan

@@ -1,0 +1,129 @@
+// What a configuration must fulfil whatever the files and the number of ranks.
+#include "base/error.hpp"
+#include "config/mixer_pattern.hpp"
+#include "config/run_config.hpp"
+
+namespace longspan {
+namespace {
+
+template <class... Args>
+void require(bool fulfilled, std::format_string<Args...> sentence, Args&&... args) {
+  if (!fulfilled) throw UserError(sentence, std::forward<Args>(args)...);
+}
+
+void at_least(const char* key, std::int64_t value, std::int64_t lowest) {
+  require(value >= lowest, "{} = {} is too small; use {} or more", key, value, lowest);
+}
+
+void positive(const char* key, double value) {
+  require(value > 0, "{} = {} is not positive; use a number above 0", key, value);
+}
+
+void not_negative(const char* key, double value) {
+  require(value >= 0, "{} = {} is negative; use 0 or more", key, value);
+}
+
+void probability(const char* key, double value) {
+  require(value >= 0 && value < 1, "{} = {} is out of range; use 0 or more and less than 1", key, value);
+}
+
+void up_to(const char* key, double value, double highest) {
+  require(value >= 0 && value <= highest, "{} = {} is out of range; use a number from 0 to {}", key, value, highest);
+}
+
+void check_run(const RunConfig& run) {
+  require(!run.directory.empty(), "run.directory is empty; name the folder of all runs");
+  require(!run.name.empty() && run.name.find('/') == std::string::npos && run.name != "." && run.name != "..",
+          "run.name = '{}' is no name of a folder; write a word without '/'", run.name);
+  require(!run.resume.empty(), "run.resume is empty; use auto, never or a checkpoint file");
+  at_least("run.steps", run.steps, 1);
+  at_least("run.seed", run.seed, 0);
+  at_least("run.threads", run.threads, 0);
+  at_least("run.log_every", run.log_every, 1);
+}
+
+void check_model(const ModelConfig& model) {
+  at_least("model.layers", model.layers, 1);
+  at_least("model.width", model.width, 1);
+  at_least("model.heads", model.heads, 1);
+  at_least("model.kv_heads", model.kv_heads, 0);
+  at_least("model.feed_forward", model.feed_forward, 0);
+  at_least("model.window", model.window, 0);
+  require(model.width % model.heads == 0,
+          "model.width = {} cannot be cut into model.heads = {}; use a width that is a multiple of {}", model.width,
+          model.heads, model.heads);
+  require(model.heads % model.num_kv_heads() == 0,
+          "model.heads = {} cannot share model.kv_heads = {} evenly; use a divisor of {}", model.heads, model.kv_heads,
+          model.heads);
+  require(model.positions != "rotary" || model.head_width() % 2 == 0,
+          "model.positions = rotary needs an even head width, but model.width / model.heads = {} / {} = {}; use "
+          "another width or other positions",
+          model.width, model.heads, model.head_width());
+  positive("model.rotary_base", model.rotary_base);
+  positive("model.norm_epsilon", model.norm_epsilon);
+  positive("model.init_deviation", model.init_deviation);
+  probability("model.dropout", model.dropout);
+  expand_mixers(model.mixers, model.layers);
+}
+
+void check_parallel(const ParallelConfig& parallel) {
+  at_least("parallel.data", parallel.data, 1);
+  at_least("parallel.tensor", parallel.tensor, 1);
+  at_least("parallel.pipeline", parallel.pipeline, 1);
+  at_least("parallel.sequence", parallel.sequence, 1);
+  at_least("parallel.microbatches", parallel.microbatches, 1);
+  positive("parallel.bucket_megabytes", parallel.bucket_megabytes);
+  require(!parallel.sequence_method.empty(), "parallel.sequence_method is empty; use ring");
+}
+
+void check_shares(const TrainConfig& config) {
+  const ModelConfig& model = config.model;
+  const ParallelConfig& parallel = config.parallel;
+  require(model.heads % parallel.tensor == 0,
+          "model.heads = {} cannot be shared by parallel.tensor = {} ranks; use a divisor of {}", model.heads,
+          parallel.tensor, model.heads);
+  require(model.num_kv_heads() % parallel.tensor == 0,
+          "model.kv_heads = {} cannot be shared by parallel.tensor = {} ranks; use a divisor of {}",
+          model.num_kv_heads(), parallel.tensor, model.num_kv_heads());
+  require(model.feed_forward_width() >= parallel.tensor,
+          "model.feed_forward = {} is less than parallel.tensor = {}; each rank needs a column",
+          model.feed_forward_width(), parallel.tensor);
+  require(model.layers >= parallel.pipeline,
+          "model.layers = {} is less than parallel.pipeline = {}; each stage needs a layer", model.layers,
+          parallel.pipeline);
+  require(
+      config.data.batch % parallel.data == 0 && config.data.batch / parallel.data % parallel.microbatches == 0,
+      "data.batch = {} cannot be cut into parallel.data = {} times parallel.microbatches = {} parts; use a multiple "
+      "of their product",
+      config.data.batch, parallel.data, parallel.microbatches);
+}
+
+void check_optimizer(const OptimizerConfig& optimizer) {
+  positive("optimizer.learning_rate", optimizer.learning_rate);
+  at_least("optimizer.warmup", optimizer.warmup, 0);
+  up_to("optimizer.final_fraction", optimizer.final_fraction, 1);
+  probability("optimizer.beta1", optimizer.beta1);
+  probability("optimizer.beta2", optimizer.beta2);
+  positive("optimizer.epsilon", optimizer.epsilon);
+  not_negative("optimizer.weight_decay", optimizer.weight_decay);
+  not_negative("optimizer.clip", optimizer.clip);
+}
+
+}  // namespace
+
+void check(const TrainConfig& config) {
+  check_run(config.run);
+  check_model(config.model);
+  check_parallel(config.parallel);
+  at_least("data.sequence_length", config.data.sequence_length, 1);
+  at_least("data.batch", config.data.batch, 1);
+  up_to("data.validation_fraction", config.data.validation_fraction, 0.5);
+  check_shares(config);
+  check_optimizer(config.optimizer);
+  at_least("checkpoint.every", config.checkpoint.every, 0);
+  at_least("checkpoint.keep", config.checkpoint.keep, 0);
+  at_least("validation.every", config.validation.every, 0);
+  at_least("validation.sequences", config.validation.sequences, 1);
+}
+
+}  // namespace longspan

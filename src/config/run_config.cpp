@@ -1,0 +1,78 @@
+#include "config/run_config.hpp"
+
+namespace longspan {
+
+void bind(Options& options, RunConfig& config) {
+  options.add("run.directory", config.directory, "Folder of all runs.")
+      .add("run.name", config.name, "Folder of this run inside run.directory.")
+      .add("run.steps", config.steps, "Optimizer steps of the whole run.")
+      .add("run.seed", config.seed, "Seed of initial weights, data order and dropout.")
+      .add_choice("run.dtype", config.dtype, {"float64", "float32", "bfloat16"},
+                  "Precision of activations; bfloat16 keeps float32 weights and sums.")
+      .add("run.resume", config.resume,
+           "auto: from the newest checkpoint of the run, if any; never; or a checkpoint file.")
+      .add_bytes("run.memory_limit", config.memory_limit,
+                 "Tensor memory a rank may hold, bytes (512M, 8G); 0: no limit.")
+      .add("run.threads", config.threads, "Threads a rank; 0: OMP_NUM_THREADS or all cores.")
+      .add("run.log_every", config.log_every, "Steps between two lines of the log.");
+}
+
+void bind(Options& options, ParallelConfig& config) {
+  options.add("parallel.data", config.data, "Ranks that share the batch.")
+      .add("parallel.tensor", config.tensor, "Ranks that share each layer, by heads and columns.")
+      .add("parallel.pipeline", config.pipeline, "Stages that share the layers.")
+      .add("parallel.sequence", config.sequence, "Ranks that share each sequence, by positions.")
+      .add("parallel.sequence_method", config.sequence_method, "How attention crosses the sequence axis.")
+      .add_choice("parallel.sequence_shard", config.sequence_shard, {"contiguous", "zigzag", "striped"},
+                  "Which positions a rank of the sequence axis holds; zigzag balances causal attention.")
+      .add_choice("parallel.schedule", config.schedule, {"1f1b", "gpipe"},
+                  "Order of forward and backward in the pipeline.")
+      .add("parallel.microbatches", config.microbatches, "Parts of a data rank's batch that run one after the other.")
+      .add_choice("parallel.recompute", config.recompute, {"none", "block"},
+                  "What is computed again in the backward pass instead of being kept.")
+      .add("parallel.bucket_megabytes", config.bucket_megabytes,
+           "Size of the gradient buckets that are reduced while the backward pass goes on, MiB.");
+}
+
+void bind(Options& options, DataConfig& config) {
+  options.add("data.corpus", config.corpus, "Token store made by longspan-prepare.")
+      .add("data.sequence_length", config.sequence_length, "Tokens a sequence.")
+      .add("data.batch", config.batch, "Sequences a step, over all ranks.")
+      .add("data.validation_fraction", config.validation_fraction, "Part of the corpus, at its end, for validation.")
+      .add("data.mask_documents", config.mask_documents, "Attention stays inside a document.");
+}
+
+void bind(Options& options, OptimizerConfig& config) {
+  options.add("optimizer.learning_rate", config.learning_rate, "Learning rate after the warmup.")
+      .add_choice("optimizer.schedule", config.schedule, {"constant", "linear", "cosine"},
+                  "Course of the learning rate from the end of the warmup to the last step.")
+      .add("optimizer.warmup", config.warmup, "Steps in which the learning rate rises from 0.")
+      .add("optimizer.final_fraction", config.final_fraction, "Learning rate at the last step over learning_rate.")
+      .add("optimizer.beta1", config.beta1, "Decay of the mean of the gradients a step.")
+      .add("optimizer.beta2", config.beta2, "Decay of the mean of their squares a step.")
+      .add("optimizer.epsilon", config.epsilon, "Added to the root of the mean square.")
+      .add("optimizer.weight_decay", config.weight_decay, "Decoupled decay of matrices; norms and biases have none.")
+      .add("optimizer.clip", config.clip, "Largest global gradient norm; 0: no clipping.");
+}
+
+void bind(Options& options, CheckpointConfig& config) {
+  options.add("checkpoint.every", config.every, "Steps between checkpoints; 0: only at the end.")
+      .add("checkpoint.keep", config.keep, "Newest checkpoints that are kept; 0: all.");
+}
+
+void bind(Options& options, ValidationConfig& config) {
+  options.add("validation.every", config.every, "Steps between validations; 0: only at the end.")
+      .add("validation.sequences", config.sequences, "Sequences of a validation, over all ranks.");
+}
+
+void bind(Options& options, TrainConfig& config) {
+  bind(options, config.run);
+  bind(options, config.model);
+  bind(options, config.parallel);
+  bind(options, config.data);
+  bind(options, config.optimizer);
+  bind(options, config.checkpoint);
+  bind(options, config.validation);
+}
+
+}  // namespace longspan

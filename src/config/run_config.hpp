@@ -1,0 +1,83 @@
+// What a training run needs besides the model: one struct per concern, one sentence per field in run_config.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "config/model_config.hpp"
+#include "config/options.hpp"
+
+namespace longspan {
+
+struct RunConfig {
+  std::string directory = "runs";
+  std::string name = "default";
+  std::int64_t steps = 1000;
+  std::int64_t seed = 1;
+  std::string dtype = "float32";        // float64, float32, bfloat16
+  std::string resume = "auto";          // auto, never, or a checkpoint file
+  std::int64_t memory_limit = 0;        // bytes a rank; 0: none
+  std::int64_t threads = 0;             // per rank; 0: OMP_NUM_THREADS or all cores
+  std::int64_t log_every = 1;           // steps
+};
+
+struct ParallelConfig {
+  std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;
+  std::string sequence_method = "ring"; // how attention crosses the sequence axis
+  std::string sequence_shard = "zigzag";// contiguous, zigzag, striped
+  std::string schedule = "1f1b";        // 1f1b, gpipe
+  std::int64_t microbatches = 1;        // per step and data rank
+  std::string recompute = "none";       // none, block
+  double bucket_megabytes = 4;          // gradient bucket that is reduced while backward goes on
+};
+
+struct DataConfig {
+  std::string corpus;                   // token store made by longspan-prepare
+  std::int64_t sequence_length = 1024;  // T, tokens
+  std::int64_t batch = 8;               // sequences a step, over all ranks
+  double validation_fraction = 0.02;    // of the corpus, at its end
+  bool mask_documents = true;           // attention stays inside a document
+};
+
+struct OptimizerConfig {
+  double learning_rate = 1e-3;
+  std::string schedule = "cosine";      // constant, linear, cosine
+  std::int64_t warmup = 100;            // steps
+  double final_fraction = 0.1;          // of learning_rate, at the last step
+  double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
+  double weight_decay = 0.1;            // of matrices; norms and biases have none
+  double clip = 1.0;                    // global gradient norm; 0: off
+};
+
+struct CheckpointConfig {
+  std::int64_t every = 0;               // steps; 0: only at the end
+  std::int64_t keep = 2;                // newest checkpoints kept; 0: all
+};
+
+struct ValidationConfig {
+  std::int64_t every = 100;             // steps; 0: only at the end
+  std::int64_t sequences = 32;          // over all ranks
+};
+
+struct TrainConfig {
+  RunConfig run;
+  ModelConfig model;
+  ParallelConfig parallel;
+  DataConfig data;
+  OptimizerConfig optimizer;
+  CheckpointConfig checkpoint;
+  ValidationConfig validation;
+};
+
+void bind(Options& options, RunConfig& config);
+void bind(Options& options, ParallelConfig& config);
+void bind(Options& options, DataConfig& config);
+void bind(Options& options, OptimizerConfig& config);
+void bind(Options& options, CheckpointConfig& config);
+void bind(Options& options, ValidationConfig& config);
+void bind(Options& options, TrainConfig& config);  // all of them
+
+// Checks that need no file and no ranks (sizes that must divide, ranges); throws UserError. Called before any allocation.
+void check(const TrainConfig& config);
+
+}  // namespace longspan

@@ -1,0 +1,25 @@
+// Option values as text: parse_x gives nothing where the whole text is no x; write_x gives text that parses back to the
+// same value, to the bit.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace longspan {
+
+std::optional<std::int64_t> parse_integer(std::string_view text);
+std::optional<double> parse_real(std::string_view text);         // finite
+std::optional<bool> parse_boolean(std::string_view text);        // true/false, yes/no, on/off, 1/0
+std::optional<std::int64_t> parse_bytes(std::string_view text);  // 1500, 512K, 8M, 2G, 1T; not negative
+
+std::string write_integer(std::int64_t value);
+std::string write_real(double value);
+std::string write_boolean(bool value);
+std::string write_bytes(std::int64_t value);
+
+// The text without spaces, tabs and line ends around it.
+std::string_view trimmed(std::string_view text);
+
+}  // namespace longspan

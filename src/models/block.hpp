@@ -1,0 +1,34 @@
+// One pre-norm block: x + mixer(norm(x)), then x + feed_forward(norm(x)).
+#pragma once
+
+#include <memory>
+
+#include "mixers/mixer.hpp"
+#include "nn/feed_forward.hpp"
+#include "nn/norm.hpp"
+
+namespace longspan {
+
+class Block {
+ public:
+  // `layer` is the global number; `kind` names the token mixer.
+  Block(ParameterStore& store, const ModelConfig& config, const std::string& sequence_method, int layer,
+        const std::string& kind, int group);
+
+  Variable forward(const Context& context, const Variable& x) const;
+  Variable extend(const Context& context, const Variable& x, MixerCache& cache) const;
+  const Mixer& mixer() const { return *mixer_; }
+  int group() const { return group_; }
+
+ private:
+  Variable residual(const Context& context, const Variable& x, const Variable& branch, const char* site) const;
+
+  int layer_, group_;
+  double dropout_;
+  Norm mixer_norm_;
+  std::unique_ptr<Mixer> mixer_;
+  Norm feed_forward_norm_;
+  FeedForward feed_forward_;
+};
+
+}  // namespace longspan

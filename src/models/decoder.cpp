@@ -1,0 +1,152 @@
+#include "models/decoder.hpp"
+
+#include "autograd/functions/basic.hpp"
+#include "autograd/functions/linear_cross_entropy.hpp"
+#include "autograd/functions/tensor_axis.hpp"
+#include "autograd/recompute.hpp"
+#include "config/mixer_pattern.hpp"
+#include "layout/stages.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/matmul.hpp"
+
+namespace longspan {
+
+Decoder::Decoder(const DecoderSettings& settings, ParameterStore& store) : settings_(settings), store_(store) {
+  const ModelConfig& model = settings_.model;
+  const int layers = static_cast<int>(model.layers);
+  kinds_ = expand_mixers(model.mixers, layers);
+  // Groups in the order of the forward pass: embedding 0, block i at i + 1, head last. With a tied embedding on one
+  // stage the embedding's gradient is complete only with the embedding itself.
+  embedding_group_ = 0;
+  head_group_ = layers + 1;
+  const bool tied = model.tied_embeddings;
+  if (first_stage()) {
+    declare_embedding(false);
+    if (model.positions == "learned") {
+      positions_ = store_.declare({.name = "positions.weight",
+                                   .shape = {settings_.max_length, model.width},
+                                   .init = Initializer::normal(model.init_deviation),
+                                   .group = embedding_group_});
+    }
+  }
+  const Range mine = stage_layers(layers, store_.mesh().pipeline, store_.at().pipeline);
+  for (auto layer = static_cast<int>(mine.begin); layer < mine.end; ++layer) {
+    blocks_.push_back(
+        std::make_unique<Block>(store_, model, settings_.sequence_method, layer, kinds_[static_cast<std::size_t>(layer)], layer + 1));
+  }
+  if (last_stage()) {
+    final_norm_ = std::make_unique<Norm>(store_, "final_norm", model, head_group_);
+    if (!tied) {
+      head_ = store_.declare({.name = "head.weight",
+                              .shape = {settings_.vocabulary, model.width},
+                              .shard = {0, 1},
+                              .init = Initializer::normal(model.init_deviation),
+                              .decay = true,
+                              .group = head_group_});
+    } else {
+      if (!first_stage()) declare_embedding(true);
+      head_ = embedding_;
+    }
+  }
+}
+
+void Decoder::declare_embedding(bool tied_copy) {
+  const ModelConfig& model = settings_.model;
+  embedding_ = store_.declare({.name = "embedding.weight",
+                               .shape = {settings_.vocabulary, model.width},
+                               .shard = {0, 1},
+                               .init = Initializer::normal(model.init_deviation),
+                               .decay = true,
+                               .group = tied_copy ? head_group_ : embedding_group_,
+                               .tied_copy = tied_copy,
+                               .tied = model.tied_embeddings && store_.mesh().pipeline > 1});
+}
+
+SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtype, std::int64_t first_position) const {
+  SequenceContext context = make_sequence_context(shard, first_position);
+  if (settings_.model.positions == "rotary") {
+    context.rotary = ops::make_rotary_table(context.positions, settings_.model.head_width(),
+                                            settings_.model.rotary_base, dtype);
+  }
+  return context;
+}
+
+Variable Decoder::embed(const Context& context, const Tensor& tokens, const GroupDone& done) const {
+  Tape& tape = context.tape;
+  if (done) tape.record("group_done", {}, [=, this] { done(embedding_group_); });
+  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->range().begin);
+  Variable x = leave_tensor_region(tape, partial, context.mesh.tensor());
+  if (positions_ != nullptr) {
+    const std::int64_t b = tokens.dim(0), t = tokens.dim(1);
+    const std::vector<std::int32_t> one = context.sequence.positions.to_host<std::int32_t>();
+    std::vector<std::int32_t> all;
+    for (std::int64_t i = 0; i < b; ++i) all.insert(all.end(), one.begin(), one.end());
+    x = add(tape, x, embedding(tape, positions_->variable(), Tensor::from_host(all, {b, t}), 0));
+  }
+  if (context.training()) {
+    x = dropout(tape, x, settings_.model.dropout, hash_name("embedding", context.dropout_key), context.dropout_rows,
+                settings_.model.width);
+  }
+  return x;
+}
+
+Variable Decoder::blocks(const Context& context, const Variable& x, const GroupDone& done) const {
+  Variable y = x;
+  for (const auto& block : blocks_) {
+    if (done) context.tape.record("group_done", {}, [done, group = block->group()] { done(group); });
+    if (settings_.recompute_blocks) {
+      const Block* part = block.get();
+      y = recompute(context.tape, y, [part, outer = context](Tape& tape, const Variable& input) {
+        return part->forward(with_tape(outer, tape), input);
+      });
+    } else {
+      y = block->forward(context, y);
+    }
+  }
+  return y;
+}
+
+double Decoder::loss(const Context& context, const Variable& x, const Tensor& targets, double factor,
+                     const GroupDone& done) const {
+  if (done) context.tape.record("group_done", {}, [=, this] { done(head_group_); });
+  const Variable normed = final_norm_->forward(context, x);
+  const Variable input = enter_tensor_region(context.tape, normed, context.mesh.tensor());
+  return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->range().begin, factor,
+                              context.mesh.tensor());
+}
+
+DecoderCache Decoder::make_cache(std::int64_t batch, std::int64_t max_length) const {
+  DecoderCache cache;
+  for (const auto& block : blocks_) {
+    cache.layers.push_back(block->mixer().make_cache(batch, max_length, store_.dtype()));
+  }
+  return cache;
+}
+
+Tensor Decoder::next_logits(const Context& context, const Tensor& tokens, DecoderCache& cache) const {
+  const std::int64_t b = tokens.dim(0), n = tokens.dim(1), d = settings_.model.width;
+  Variable x = embed(context, tokens);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i]->extend(context, x, *cache.layers[i]);
+  cache.length += n;
+  const Tensor last = Tensor::empty({b, d}, x.value().dtype());
+  ops::copy_columns(x.value().reshape({b, n * d}), (n - 1) * d, last);
+  const Variable normed = final_norm_->forward(context, Variable(last));
+  const Tensor logits = Tensor::empty({b, settings_.vocabulary}, accumulation_dtype(last.dtype()));
+  ops::matmul(ops::MatrixRef(normed.value()), ops::MatrixRef(head_->value()).t(), ops::MatrixRef(logits));
+  return logits;
+}
+
+double Decoder::training_flops(std::int64_t t) const {
+  const ModelConfig& model = settings_.model;
+  const double tokens = static_cast<double>(t), d = static_cast<double>(model.width);
+  const double feed_forward =
+      2 * tokens * d * static_cast<double>(model.feed_forward_width()) * (model.activation == "swiglu" ? 3 : 2);
+  double forward = 2 * tokens * d * static_cast<double>(settings_.vocabulary);
+  ParameterStore shapes({}, {});
+  for (std::size_t i = 0; i < kinds_.size(); ++i) {
+    forward += feed_forward + make_mixer(kinds_[i], shapes, {"", 0, 0, model, "ring"})->cost(t).forward_flops;
+  }
+  return 3 * forward;
+}
+
+}  // namespace longspan

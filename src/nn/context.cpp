@@ -1,0 +1,36 @@
+#include "nn/context.hpp"
+
+namespace longspan {
+
+SequenceContext make_sequence_context(const SequenceShard& shard, std::int64_t first_position) {
+  std::vector<std::int32_t> positions;
+  for (const std::int64_t p : shard.positions()) positions.push_back(static_cast<std::int32_t>(first_position + p));
+  return {shard, Tensor::from_host(positions, {shard.local_length()}), {}};
+}
+
+Visibility make_visibility(const MaskRule& rule, const SequenceShard& shard, std::int64_t batch,
+                           const std::vector<std::vector<std::int64_t>>& document_starts) {
+  const std::vector<std::int64_t> positions = shard.positions();
+  std::vector<std::int32_t> begin, end;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const std::vector<std::int64_t> starts =
+        document_starts.empty() ? std::vector<std::int64_t>{0} : document_starts[static_cast<std::size_t>(b)];
+    const VisibleKeys keys = visible_keys(rule, positions, starts, shard.global_length());
+    begin.insert(begin.end(), keys.begin.begin(), keys.begin.end());
+    end.insert(end.end(), keys.end.begin(), keys.end.end());
+  }
+  const Shape shape{batch, shard.local_length()};
+  return {Tensor::from_host(begin, shape), Tensor::from_host(end, shape)};
+}
+
+Tensor make_dropout_rows(const SequenceShard& shard, std::int64_t batch, std::int64_t first_sequence) {
+  std::vector<std::int64_t> rows;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    for (const std::int64_t position : shard.positions()) {
+      rows.push_back((first_sequence + b) * shard.global_length() + position);
+    }
+  }
+  return Tensor::from_host(rows, {static_cast<std::int64_t>(rows.size())});
+}
+
+}  // namespace longspan

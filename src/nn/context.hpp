@@ -1,0 +1,55 @@
+// What a forward pass knows besides its input: the tape, the mesh, which positions this rank holds, which keys each query
+// may see, and the keys of this microbatch's random masks.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "autograd/tape.hpp"
+#include "base/hash.hpp"
+#include "comm/mesh.hpp"
+#include "layout/mask.hpp"
+#include "layout/sequence_shard.hpp"
+#include "ops/heads.hpp"
+
+namespace longspan {
+
+// The part that is the same for every microbatch of a run.
+struct SequenceContext {
+  SequenceShard shard;
+  Tensor positions;          // int32 [T_local]
+  ops::RotaryTable rotary;   // undefined where the model has no rotary positions
+};
+// Row i of the shard stands for global position first_position + its position in the shard (generation continues a text).
+SequenceContext make_sequence_context(const SequenceShard& shard, std::int64_t first_position = 0);
+
+// Visible key positions [begin, end) of every local query row, int32 [B, T_local].
+struct Visibility {
+  Tensor begin, end;
+};
+// `document_starts` [B]: documents in each sequence; empty where attention ignores documents.
+Visibility make_visibility(const MaskRule& rule, const SequenceShard& shard, std::int64_t batch,
+                           const std::vector<std::vector<std::int64_t>>& document_starts);
+
+struct Context {
+  Tape& tape;
+  const Mesh& mesh;
+  const SequenceContext& sequence;
+  std::int64_t batch = 0;                    // B, sequences of this microbatch
+  std::int64_t first_sequence = 0;           // global number of sequence 0 within the step
+  std::vector<std::vector<std::int64_t>> document_starts;
+  std::uint64_t dropout_key = 0;             // of the seed and the step; 0 outside training, where nothing is dropped
+  Tensor dropout_rows;                       // int64 [B * T_local]: global row numbers, for counter-based masks
+
+  bool training() const { return dropout_key != 0; }
+};
+
+// The same context on another tape (a segment that is computed again).
+inline Context with_tape(const Context& c, Tape& tape) {
+  return {tape, c.mesh, c.sequence, c.batch, c.first_sequence, c.document_starts, c.dropout_key, c.dropout_rows};
+}
+
+// Global number of every local row, (first_sequence + b) * T + position: what dropout counts by.
+Tensor make_dropout_rows(const SequenceShard& shard, std::int64_t batch, std::int64_t first_sequence);
+
+}  // namespace longspan

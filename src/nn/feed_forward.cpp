@@ -1,0 +1,42 @@
+#include "nn/feed_forward.hpp"
+
+#include <cmath>
+
+#include "autograd/functions/basic.hpp"
+#include "autograd/functions/tensor_axis.hpp"
+
+namespace longspan {
+namespace {
+
+// The second matrix of a residual branch starts smaller, by 1/sqrt(2 L), so that the sum over L layers keeps its scale
+// (Radford et al. 2019).
+double residual_deviation(const ModelConfig& config) {
+  return config.init_deviation / std::sqrt(2.0 * static_cast<double>(config.layers));
+}
+
+std::optional<ColumnLinear> make_gate(ParameterStore& store, const std::string& name, const ModelConfig& config,
+                                      int group) {
+  if (config.activation != "swiglu") return std::nullopt;
+  return ColumnLinear(store, name + ".gate", config.width, config.feed_forward_width(), 1,
+                      {config.init_deviation, config.bias, group});
+}
+
+}  // namespace
+
+FeedForward::FeedForward(ParameterStore& store, const std::string& name, const ModelConfig& config, int group)
+    : gate_(make_gate(store, name, config, group)),
+      up_(store, name + ".up", config.width, config.feed_forward_width(), 1,
+          {config.init_deviation, config.bias, group}),
+      down_(store, name + ".down", config.feed_forward_width(), config.width, 1,
+            {residual_deviation(config), config.bias, group}) {}
+
+Variable FeedForward::forward(const Context& context, const Variable& x) const {
+  Tape& tape = context.tape;
+  const Variable input = enter_tensor_region(tape, x, context.mesh.tensor());
+  const Variable up = up_.forward(context, input);
+  const Variable hidden = gate_ ? swiglu(tape, gate_->forward(context, input), up)
+                                : activation(tape, ops::Activation::gelu, up);
+  return down_.forward(context, hidden);
+}
+
+}  // namespace longspan

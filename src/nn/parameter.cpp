@@ -1,0 +1,70 @@
+#include "nn/parameter.hpp"
+
+#include "base/hash.hpp"
+#include "ops/elementwise.hpp"
+
+namespace longspan {
+namespace {
+
+// Parameters start at multiples of 64 bytes (of float64: 8 elements).
+constexpr std::int64_t kAlignment = 16;
+
+void initialize(const Parameter& p, std::uint64_t seed) {
+  const ParameterInfo& info = p.info();
+  if (info.init.kind == Initializer::Kind::constant) {
+    ops::fill(p.value(), info.init.value);
+    return;
+  }
+  const bool columns = info.shard.dim == info.shape.rank() - 1 && info.shape.rank() > 1;
+  ops::fill_normal(p.value(), hash_name(info.name, seed), info.init.value, info.shape[-1],
+                   columns ? 0 : p.range().begin, columns ? p.range().begin : 0);
+}
+
+}  // namespace
+
+Parameter* ParameterStore::declare(const ParameterInfo& info) {
+  auto p = std::make_unique<Parameter>();
+  p->info_ = info;
+  p->local_ = info.shape;
+  p->range_ = {0, info.shape[0]};
+  if (!info.shard.replicated()) {
+    const int dim = info.shard.dim;
+    LONGSPAN_CHECK(dim == 0 || dim == info.shape.rank() - 1, "[parameter] {}: only the first or last dimension is split",
+                   info.name);
+    p->range_ = info.shard.range(info.shape[dim], mesh_.tensor, at_.tensor);
+    p->local_[dim] = p->range_.size();
+  }
+  p->offset_ = elements_;
+  elements_ += (p->local_.size() + kAlignment - 1) / kAlignment * kAlignment;
+  parameters_.push_back(std::move(p));
+  return parameters_.back().get();
+}
+
+void ParameterStore::allocate(Dtype dtype, std::uint64_t seed) {
+  values_ = Tensor::zeros({elements_}, dtype, Memory::parameters, "parameters");
+  gradients_ = Tensor::zeros({elements_}, accumulation_dtype(dtype), Memory::gradients, "gradients");
+  for (const auto& p : parameters_) {
+    const std::int64_t n = p->local_.size();
+    p->variable_ = Variable::parameter(values_.slice(p->offset_, n).reshape(p->local_),
+                                       gradients_.slice(p->offset_, n).reshape(p->local_));
+    initialize(*p, seed);
+  }
+}
+
+Range ParameterStore::group_range(int group) const {
+  Range range{elements_, 0};
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (parameters_[i]->info().group != group) continue;
+    range.begin = std::min(range.begin, parameters_[i]->offset());
+    range.end = i + 1 < parameters_.size() ? parameters_[i + 1]->offset() : elements_;
+  }
+  return range.begin > range.end ? Range{} : range;
+}
+
+std::int64_t ParameterStore::counted_elements() const {
+  std::int64_t n = 0;
+  for (const auto& p : parameters_) n += counts(*p) ? p->local_shape().size() : 0;
+  return n;
+}
+
+}  // namespace longspan

@@ -1,0 +1,137 @@
+// oneDNN makes (just-in-time compiles) one primitive for each set of sizes, strides and fused steps. They are kept here
+// with their memory objects, so that a call in a steady state sets three pointers and runs.
+#include <array>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <unordered_map>
+
+#include "base/error.hpp"
+#include "ops/matmul_library.hpp"
+#include "tensor/memory.hpp"
+
+namespace longspan::ops::detail {
+namespace {
+
+using dnnl::memory;
+
+// Everything that a primitive is compiled for.
+struct Key {
+  std::array<std::int64_t, 16> v;
+  bool operator==(const Key&) const = default;
+};
+struct KeyHash {
+  std::size_t operator()(const Key& key) const {
+    std::uint64_t h = 0xcbf29ce484222325ull;
+    for (const auto x : key.v) h = (h ^ static_cast<std::uint64_t>(x)) * 0x9e3779b97f4a7c15ull, h ^= h >> 29;
+    return h;
+  }
+};
+
+struct Product {
+  dnnl::matmul primitive;
+  memory a, b, c, bias, scratch;
+  std::size_t scratch_bytes = 0;
+};
+
+const dnnl::engine& cpu_engine() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+const dnnl::stream& cpu_stream() {
+  static const dnnl::stream stream(cpu_engine());
+  return stream;
+}
+
+memory::data_type data_type(Dtype dtype) {
+  return dtype == Dtype::bfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+// [batch, rows, cols] of the matrix as the product uses it. A batch stride of 0 is one matrix used by the whole batch.
+memory::desc describe(const MatrixRef& m, std::int64_t rows, std::int64_t cols, std::int64_t batch) {
+  const memory::dims strides =
+      m.transposed ? memory::dims{m.batch_stride, 1, m.leading} : memory::dims{m.batch_stride, m.leading, 1};
+  if (batch == 1 || m.batch_stride == 0) {
+    const std::int64_t whole = m.rows * m.leading;
+    return {{1, rows, cols}, data_type(m.dtype), {whole, strides[1], strides[2]}};
+  }
+  return {{batch, rows, cols}, data_type(m.dtype), strides};
+}
+
+dnnl::primitive_attr fused_steps(const MatmulOptions& options) {
+  dnnl::post_ops steps;
+  if (options.accumulate) steps.append_sum(1.0f);
+  if (options.activation == Activation::gelu) steps.append_eltwise(dnnl::algorithm::eltwise_gelu_tanh, 0, 0);
+  if (options.activation == Activation::silu) steps.append_eltwise(dnnl::algorithm::eltwise_swish, 1, 0);
+  dnnl::primitive_attr attributes;
+  attributes.set_post_ops(steps);
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+Product make_product(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
+                     const MatmulOptions& options) {
+  const auto da = describe(a, size.m, size.k, options.batch), db = describe(b, size.k, size.n, options.batch),
+             dc = describe(c, size.m, size.n, options.batch);
+  memory::desc dbias;
+  if (options.bias) dbias = {{1, 1, size.n}, data_type(a.dtype), memory::format_tag::abc};
+  try {
+    const dnnl::matmul::primitive_desc description(cpu_engine(), da, db, dbias, dc, fused_steps(options));
+    Product p;
+    p.primitive = dnnl::matmul(description);
+    p.a = memory(da, cpu_engine(), nullptr);
+    p.b = memory(db, cpu_engine(), nullptr);
+    p.c = memory(dc, cpu_engine(), nullptr);
+    if (options.bias) p.bias = memory(dbias, cpu_engine(), nullptr);
+    p.scratch = memory(description.scratchpad_desc(), cpu_engine(), nullptr);
+    p.scratch_bytes = description.scratchpad_desc().get_size();
+    return p;
+  } catch (const dnnl::error& e) {
+    throw EnvironmentError("this processor has no {} matrix product in oneDNN ({}); use run.dtype = float32",
+                           to_string(a.dtype), e.what());
+  }
+}
+
+Product& find_product(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
+                      const MatmulOptions& options) {
+  static std::unordered_map<Key, Product, KeyHash> products;
+  const std::int64_t flags = a.transposed | b.transposed << 1 | options.accumulate << 2 | (options.bias != nullptr) << 3 |
+                             static_cast<int>(options.activation) << 4 | static_cast<int>(a.dtype) << 8 |
+                             static_cast<int>(b.dtype) << 12 | static_cast<int>(c.dtype) << 16;
+  const Key key = {{size.m, size.n, size.k, options.batch, a.leading, b.leading, c.leading, a.batch_stride,
+                    b.batch_stride, c.batch_stride, flags}};
+  const auto found = products.find(key);
+  if (found != products.end()) return found->second;
+  // Sequences of ever new lengths must not fill the memory with code.
+  if (products.size() >= 4096) products.clear();
+  return products.emplace(key, make_product(size, a, b, c, options)).first->second;
+}
+
+}  // namespace
+
+void matmul_fused(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
+                  const MatmulOptions& options) {
+  Product& p = find_product(size, a, b, c, options);
+  p.a.set_data_handle(a.data);
+  p.b.set_data_handle(b.data);
+  p.c.set_data_handle(c.data);
+  std::array<dnnl_exec_arg_t, 5> arguments = {{{DNNL_ARG_SRC, p.a.get()},
+                                               {DNNL_ARG_WEIGHTS, p.b.get()},
+                                               {DNNL_ARG_DST, p.c.get()},
+                                               {DNNL_ARG_SCRATCHPAD, p.scratch.get()}}};
+  int count = 4;
+  if (options.bias) {
+    p.bias.set_data_handle(options.bias->raw());
+    arguments[count++] = {DNNL_ARG_BIAS, p.bias.get()};
+  }
+  void* scratch = nullptr;
+  auto& pool = MemoryPool::instance();
+  if (p.scratch_bytes > 0) {
+    scratch = pool.allocate(p.scratch_bytes, Memory::workspace, "matmul workspace");
+    p.scratch.set_data_handle(scratch);
+  }
+  // The C call takes an array; the C++ one would build a map each time.
+  const dnnl_status_t status = dnnl_primitive_execute(p.primitive.get(), cpu_stream().get(), count, arguments.data());
+  if (scratch) pool.release(scratch, p.scratch_bytes, Memory::workspace);
+  LONGSPAN_CHECK(status == dnnl_success, "[matmul] oneDNN failed with status {}", static_cast<int>(status));
+}
+
+}  // namespace longspan::ops::detail

@@ -1,0 +1,141 @@
+#include "ops/cross_entropy.hpp"
+
+#include <limits>
+
+#include "ops/math.hpp"
+#include "ops/rows.hpp"
+#include "tensor/dispatch.hpp"
+
+namespace longspan::ops {
+namespace {
+
+template <class A>
+inline constexpr A kInfinity = std::numeric_limits<A>::infinity();
+
+// What to subtract before exp: a row of only -infinity has maximum -infinity, and -inf - -inf is no number.
+template <class A>
+KOKKOS_INLINE_FUNCTION A finite_shift(A x) {
+  return x == -kInfinity<A> ? A(0) : x;
+}
+
+template <class T>
+void row_max_kernel(const Tensor& logits, const Tensor& maxima) {
+  using A = accumulation_t<T>;
+  const T* const z = logits.data<T>();
+  A* const out = maxima.data<A>();
+  const int cols = static_cast<int>(logits.dim(-1));
+  for_rows(
+      "longspan::ops::row_max", logits.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t n) {
+        const T* const row = z + n * cols;
+        out[n] = max_columns<A>(team, cols, [&](int c) { return A(row[c]); });
+      });
+}
+
+template <class T>
+void softmax_sums_kernel(const Tensor& logits, const Tensor& maxima, const Tensor& target, std::int64_t first,
+                         const Tensor& sums, const Tensor& target_logit) {
+  using A = accumulation_t<T>;
+  const T* const z = logits.data<T>();
+  const A* const largest = maxima.data<A>();
+  const std::int32_t* const at = target.data<std::int32_t>();
+  A *const sum = sums.data<A>(), *const picked = target_logit.data<A>();
+  const int cols = static_cast<int>(logits.dim(-1));
+  for_rows(
+      "longspan::ops::softmax_sums", logits.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t n) {
+        const T* const row = z + n * cols;
+        const A shift = finite_shift(largest[n]);
+        sum[n] = sum_columns<A>(team, cols, [&](int c) { return math::exp(A(row[c]) - shift); });
+        const std::int64_t local = at[n] - first;
+        picked[n] = at[n] >= 0 && local >= 0 && local < cols ? A(row[local]) : A(0);
+      });
+}
+
+template <class T>
+void softmax_gradient_kernel(const Tensor& logits, const Tensor& lse, const Tensor& target, std::int64_t first,
+                             double factor) {
+  using A = accumulation_t<T>;
+  T* const z = logits.data<T>();
+  const A* const total = lse.data<A>();
+  const std::int32_t* const at = target.data<std::int32_t>();
+  const int cols = static_cast<int>(logits.dim(-1));
+  const A f = A(factor);
+  for_rows(
+      "longspan::ops::softmax_gradient", logits.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t n) {
+        T* const row = z + n * cols;
+        if (at[n] < 0) {
+          for_columns(team, cols, [&](int c) { row[c] = T(0.0f); });
+          return;
+        }
+        const std::int64_t offset = at[n] - first;
+        const int local = offset >= 0 && offset < cols ? static_cast<int>(offset) : -1;
+        const A shift = finite_shift(total[n]);
+        for_columns(team, cols, [&](int c) {
+          row[c] = T(f * (math::exp(A(row[c]) - shift) - (c == local ? A(1) : A(0))));
+        });
+      });
+}
+
+template <class A>
+void finish_kernel(const Tensor& maxima, const Tensor& sums, const Tensor& target_logit, const Tensor& target,
+                   const Tensor& lse, const Tensor& losses) {
+  const A *const largest = maxima.data<A>(), *const sum = sums.data<A>(), *const picked = target_logit.data<A>();
+  const std::int32_t* const at = target.data<std::int32_t>();
+  A *const total = lse.data<A>(), *const loss = losses.data<A>();
+  for_elements(
+      "longspan::ops::finish_cross_entropy", sums.size(), KOKKOS_LAMBDA(std::int64_t n) {
+        const A l = largest[n] + Kokkos::log(sum[n]);
+        total[n] = l;
+        loss[n] = at[n] >= 0 ? l - picked[n] : A(0);
+      });
+}
+
+void check_rows(const char* op, std::int64_t rows, std::initializer_list<const Tensor*> per_row) {
+  for (const Tensor* t : per_row) {
+    LONGSPAN_CHECK(t->size() == rows, "[{}] {} entries for {} rows", op, t->size(), rows);
+  }
+}
+
+template <class A>
+double sum_on_host(const Tensor& losses) {
+  double sum = 0;
+  for (const A loss : losses.to_host<A>()) sum += static_cast<double>(loss);
+  return sum;
+}
+
+}  // namespace
+
+void row_max(const Tensor& logits, const Tensor& maxima) {
+  check_rows("row_max", logits.rows(), {&maxima});
+  dispatch_float("row_max", logits.dtype(), [&]<class T>() { row_max_kernel<T>(logits, maxima); });
+}
+
+void softmax_sums(const Tensor& logits, const Tensor& maxima, const Tensor& target, std::int64_t first,
+                  const Tensor& sums, const Tensor& target_logit) {
+  check_rows("softmax_sums", logits.rows(), {&maxima, &target, &sums, &target_logit});
+  dispatch_float("softmax_sums", logits.dtype(), [&]<class T>() {
+    softmax_sums_kernel<T>(logits, maxima, target, first, sums, target_logit);
+  });
+}
+
+void softmax_gradient(const Tensor& logits, const Tensor& lse, const Tensor& target, std::int64_t first,
+                      double factor) {
+  check_rows("softmax_gradient", logits.rows(), {&lse, &target});
+  dispatch_float("softmax_gradient", logits.dtype(),
+                 [&]<class T>() { softmax_gradient_kernel<T>(logits, lse, target, first, factor); });
+}
+
+double finish_cross_entropy(const Tensor& maxima, const Tensor& sums, const Tensor& target_logit, const Tensor& target,
+                            const Tensor& lse, const Tensor& losses) {
+  check_rows("finish_cross_entropy", maxima.size(), {&sums, &target_logit, &target, &lse});
+  const Tensor rows =
+      losses.defined() ? losses : Tensor::empty(maxima.shape(), maxima.dtype(), Memory::workspace, "row losses");
+  check_rows("finish_cross_entropy", maxima.size(), {&rows});
+  if (maxima.dtype() == Dtype::float64) {
+    finish_kernel<double>(maxima, sums, target_logit, target, lse, rows);
+    return sum_on_host<double>(rows);
+  }
+  finish_kernel<float>(maxima, sums, target_logit, target, lse, rows);
+  return sum_on_host<float>(rows);
+}
+
+}  // namespace longspan::ops

@@ -1,0 +1,210 @@
+#include "ops/elementwise.hpp"
+
+#include <limits>
+#include <vector>
+
+#include "ops/rows.hpp"
+#include "tensor/dispatch.hpp"
+#include "tensor/random.hpp"
+
+namespace longspan::ops {
+namespace {
+
+template <class T>
+void fill_kernel(const Tensor& x, double value) {
+  T* const out = x.data<T>();
+  const T v = T(value);
+  for_elements("longspan::ops::fill", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = v; });
+}
+
+template <class T, class U>
+void copy_kernel(const Tensor& from, const Tensor& to) {
+  const T* const in = from.data<T>();
+  U* const out = to.data<U>();
+  for_elements("longspan::ops::copy", to.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = U(accumulation_t<T>(in[i])); });
+}
+
+template <class T>
+void add_kernel(const Tensor& a, const Tensor& b, const Tensor& sum) {
+  using A = accumulation_t<T>;
+  const T *const x = a.data<T>(), *const y = b.data<T>();
+  T* const out = sum.data<T>();
+  for_elements("longspan::ops::add", sum.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(A(x[i]) + A(y[i])); });
+}
+
+template <class T, class U>
+void add_scaled_kernel(const Tensor& x, double factor, const Tensor& y) {
+  using A = accumulation_t<U>;
+  const T* const in = x.data<T>();
+  U* const out = y.data<U>();
+  const A f = A(factor);
+  for_elements("longspan::ops::add_scaled", y.size(),
+               KOKKOS_LAMBDA(std::int64_t i) { out[i] = U(A(out[i]) + f * A(accumulation_t<T>(in[i]))); });
+}
+
+template <class T>
+void scale_kernel(const Tensor& x, double factor) {
+  using A = accumulation_t<T>;
+  T* const out = x.data<T>();
+  const A f = A(factor);
+  for_elements("longspan::ops::scale", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(f * A(out[i])); });
+}
+
+template <class T>
+void copy_columns_kernel(const Tensor& from, std::int64_t first, const Tensor& to) {
+  const std::int64_t wide = from.dim(-1), cols = to.dim(-1);
+  const T* const in = from.data<T>() + first;
+  T* const out = to.data<T>();
+  for_rows(
+      "longspan::ops::copy_columns", to.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t r) {
+        for_columns(team, static_cast<int>(cols), [&](int c) { out[r * cols + c] = in[r * wide + c]; });
+      });
+}
+
+template <class T>
+void column_sums_kernel(const Tensor& x, const Tensor& out) {
+  using A = accumulation_t<T>;
+  const std::int64_t rows = x.rows(), cols = x.dim(-1), blocks = count_blocks(rows, kRowBlock);
+  const Tensor partials = Tensor::empty({blocks, cols}, dtype_of<A>(), Memory::workspace, "column sums");
+  const T* const in = x.data<T>();
+  A* const part = partials.data<A>();
+  for_rows(
+      "longspan::ops::add_column_sums", blocks, KOKKOS_LAMBDA(const Team& team, std::int64_t b) {
+        const std::int64_t first = b * kRowBlock, end = end_of_block(first, rows);
+        A* const sums = part + b * cols;
+        for_columns(team, static_cast<int>(cols), [&](int c) { sums[c] = A(in[first * cols + c]); });
+        for (std::int64_t r = first + 1; r < end; ++r) {
+          for_columns(team, static_cast<int>(cols), [&](int c) { sums[c] += A(in[r * cols + c]); });
+        }
+      });
+  add_partials(part, blocks, cols, out.data<A>());
+}
+
+// One double for each block of elements.
+Tensor make_block_results(std::int64_t n) {
+  return Tensor::empty({count_blocks(n, kElementBlock)}, Dtype::float64, Memory::workspace, "reduction");
+}
+
+template <class T>
+void squares_kernel(const Tensor& x, const Tensor& results) {
+  const T* const in = x.data<T>();
+  double* const out = results.data<double>();
+  const std::int64_t n = x.size();
+  for_rows(
+      "longspan::ops::sum_of_squares", results.size(), KOKKOS_LAMBDA(const Team& team, std::int64_t b) {
+        const std::int64_t first = b * kElementBlock, left = n - first;
+        const int count = static_cast<int>(left < kElementBlock ? left : kElementBlock);
+        out[b] = sum_columns<double>(team, count, [&](int i) {
+          const double v = static_cast<double>(accumulation_t<T>(in[first + i]));
+          return v * v;
+        });
+      });
+}
+
+// The largest |x|, where what is no number counts as infinite.
+template <class T>
+void max_absolute_kernel(const Tensor& x, const Tensor& results) {
+  using A = accumulation_t<T>;
+  const T* const in = x.data<T>();
+  double* const out = results.data<double>();
+  const std::int64_t n = x.size();
+  constexpr A infinity = std::numeric_limits<A>::infinity();
+  for_rows(
+      "longspan::ops::max_absolute", results.size(), KOKKOS_LAMBDA(const Team& team, std::int64_t b) {
+        const std::int64_t first = b * kElementBlock, left = n - first;
+        const int count = static_cast<int>(left < kElementBlock ? left : kElementBlock);
+        out[b] = max_columns<A>(team, count, [&](int i) {
+          const A v = Kokkos::abs(A(in[first + i]));
+          return v <= infinity ? v : infinity;
+        });
+      });
+}
+
+// Normal values in double on every dtype; the counter is the element's index in the logical matrix.
+template <class T>
+void fill_normal_kernel(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols,
+                        std::int64_t first_row, std::int64_t first_col) {
+  T* const out = x.data<T>();
+  const std::int64_t cols = x.dim(-1);
+  for_rows(
+      "longspan::ops::fill_normal", x.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t r) {
+        const std::int64_t start = (first_row + r) * global_cols + first_col;
+        for_columns(team, static_cast<int>(cols), [&](int c) {
+          out[r * cols + c] = T(deviation * normal_double(key, static_cast<std::uint64_t>(start + c)));
+        });
+      });
+}
+
+void check_same_shape(const char* op, const Tensor& a, const Tensor& b) {
+  LONGSPAN_CHECK(a.shape() == b.shape(), "[{}] shapes {} and {} differ", op, a.shape().str(), b.shape().str());
+}
+
+}  // namespace
+
+void fill(const Tensor& x, double value) {
+  dispatch_float("fill", x.dtype(), [&]<class T>() { fill_kernel<T>(x, value); });
+}
+
+void copy(const Tensor& from, const Tensor& to) {
+  check_same_shape("copy", from, to);
+  dispatch_float("copy", from.dtype(), [&]<class T>() {
+    dispatch_float("copy", to.dtype(), [&]<class U>() { copy_kernel<T, U>(from, to); });
+  });
+}
+
+void add(const Tensor& a, const Tensor& b, const Tensor& sum) {
+  check_same_shape("add", a, b);
+  check_same_shape("add", a, sum);
+  dispatch_float("add", a.dtype(), [&]<class T>() { add_kernel<T>(a, b, sum); });
+}
+
+void add_scaled(const Tensor& x, double factor, const Tensor& y) {
+  check_same_shape("add_scaled", x, y);
+  dispatch_float("add_scaled", x.dtype(), [&]<class T>() {
+    dispatch_float("add_scaled", y.dtype(), [&]<class U>() { add_scaled_kernel<T, U>(x, factor, y); });
+  });
+}
+
+void scale(const Tensor& x, double factor) {
+  dispatch_float("scale", x.dtype(), [&]<class T>() { scale_kernel<T>(x, factor); });
+}
+
+void copy_columns(const Tensor& from, std::int64_t first, const Tensor& to) {
+  LONGSPAN_CHECK(from.rows() == to.rows() && first >= 0 && first + to.dim(-1) <= from.dim(-1),
+                 "[copy_columns] columns from {} of {} do not fill {}", first, from.shape().str(), to.shape().str());
+  dispatch_float("copy_columns", from.dtype(), [&]<class T>() { copy_columns_kernel<T>(from, first, to); });
+}
+
+void add_column_sums(const Tensor& x, const Tensor& out) {
+  LONGSPAN_CHECK(out.size() == x.dim(-1), "[add_column_sums] {} sums for columns of {}", out.size(), x.shape().str());
+  dispatch_float("add_column_sums", x.dtype(), [&]<class T>() { column_sums_kernel<T>(x, out); });
+}
+
+double sum_of_squares(const Tensor& x) {
+  const Tensor results = make_block_results(x.size());
+  dispatch_float("sum_of_squares", x.dtype(), [&]<class T>() { squares_kernel<T>(x, results); });
+  double sum = 0;
+  for (const double part : results.to_host<double>()) sum += part;
+  return sum;
+}
+
+double max_absolute(const Tensor& x) {
+  const Tensor results = make_block_results(x.size());
+  dispatch_float("max_absolute", x.dtype(), [&]<class T>() { max_absolute_kernel<T>(x, results); });
+  double largest = 0;
+  for (const double part : results.to_host<double>()) largest = std::max(largest, part);
+  return largest;
+}
+
+bool all_finite(const Tensor& x) { return max_absolute(x) <= std::numeric_limits<double>::max(); }
+
+void fill_normal(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols,
+                 std::int64_t first_row, std::int64_t first_col) {
+  LONGSPAN_CHECK(first_row >= 0 && first_col >= 0 && first_col + x.dim(-1) <= global_cols,
+                 "[fill_normal] columns from {} of {} lie outside {}", first_col, x.shape().str(), global_cols);
+  dispatch_float("fill_normal", x.dtype(), [&]<class T>() {
+    fill_normal_kernel<T>(x, key, deviation, global_cols, first_row, first_col);
+  });
+}
+
+}  // namespace longspan::ops

@@ -1,0 +1,33 @@
+// Element-wise operations and reductions over whole tensors. Shapes are equal unless said otherwise.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/tensor.hpp"
+
+namespace longspan::ops {
+
+void fill(const Tensor& x, double value);
+void copy(const Tensor& from, const Tensor& to);                        // converts between floating dtypes
+void add(const Tensor& a, const Tensor& b, const Tensor& sum);          // sum = a + b; may alias
+void add_scaled(const Tensor& x, double factor, const Tensor& y);       // y += factor x; dtypes may differ
+void scale(const Tensor& x, double factor);                             // x *= factor
+
+// Copies a block of columns: to[:, :] = from[:, first : first + to.cols], as rows by the last dimension.
+void copy_columns(const Tensor& from, std::int64_t first, const Tensor& to);
+
+// out[c] += sum over rows of x[r, c]; out in the accumulation dtype. The sum is made per block of rows and combined
+// in a fixed order, so that it is the same in every run.
+void add_column_sums(const Tensor& x, const Tensor& out);
+
+// Sum of squares in double; largest |x|, infinite where a value is no number; whether every value is finite.
+double sum_of_squares(const Tensor& x);
+double max_absolute(const Tensor& x);
+bool all_finite(const Tensor& x);
+
+// x[i] = mean + deviation * normal(key, global index of i), where x [rows, cols] is the block of a logical
+// [*, global_cols] matrix that starts at (first_row, first_col). Any dtype; drawn in double.
+void fill_normal(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols,
+                 std::int64_t first_row, std::int64_t first_col);
+
+}  // namespace longspan::ops

@@ -1,0 +1,77 @@
+// exp, tanh, sigmoid and the activations as plain arithmetic, so that loops over floats vectorise; double uses the
+// library's functions. Float results are within 3 units in the last place; exp(-inf) = 0, exp(large) = inf, NaN stays.
+#pragma once
+
+#include <Kokkos_Core.hpp>
+#include <bit>
+#include <cstdint>
+
+namespace longspan::ops::math {
+
+KOKKOS_INLINE_FUNCTION double exp(double x) { return Kokkos::exp(x); }
+KOKKOS_INLINE_FUNCTION double tanh(double x) { return Kokkos::tanh(x); }
+KOKKOS_INLINE_FUNCTION double sigmoid(double x) { return 1.0 / (1.0 + Kokkos::exp(-x)); }
+
+// exp(x) = 2^n exp(r), n = round(x / log 2), |r| <= log(2)/2. log 2 is subtracted in two parts, and 2^n is multiplied in
+// two halves so that results may overflow to infinity or fade through the denormals to zero.
+KOKKOS_INLINE_FUNCTION float exp(float x) {
+  x = x < -110.0f ? -110.0f : x;
+  x = x > 100.0f ? 100.0f : x;
+  const float n = Kokkos::rint(x * 1.44269504f);
+  float r = Kokkos::fma(n, -0.693145752f, x);
+  r = Kokkos::fma(n, -1.42860677e-6f, r);
+  float p = 1.98412698e-4f;
+  p = Kokkos::fma(p, r, 1.38888889e-3f);
+  p = Kokkos::fma(p, r, 8.33333333e-3f);
+  p = Kokkos::fma(p, r, 4.16666667e-2f);
+  p = Kokkos::fma(p, r, 1.66666667e-1f);
+  p = Kokkos::fma(p, r, 0.5f);
+  p = Kokkos::fma(p, r, 1.0f);
+  p = Kokkos::fma(p, r, 1.0f);
+  const auto whole = static_cast<std::int32_t>(n);
+  const std::int32_t half = whole >> 1;
+  const auto power = [](std::int32_t e) {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(e + 127) << 23);
+  };
+  return p * power(half) * power(whole - half);
+}
+
+KOKKOS_INLINE_FUNCTION float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
+
+// 1 - 2 / (exp(2x) + 1) loses digits near 0, where the odd polynomial of Cephes' tanhf takes over.
+KOKKOS_INLINE_FUNCTION float tanh(float x) {
+  const float far = 1.0f - 2.0f / (exp(2.0f * x) + 1.0f);
+  const float s = x * x;
+  float p = -5.70498872745e-3f;
+  p = Kokkos::fma(p, s, 2.06390887954e-2f);
+  p = Kokkos::fma(p, s, -5.37397155531e-2f);
+  p = Kokkos::fma(p, s, 1.33314422036e-1f);
+  p = Kokkos::fma(p, s, -3.33332819422e-1f);
+  const float near = Kokkos::fma(p * s, x, x);
+  return Kokkos::abs(x) < 0.625f ? near : far;
+}
+
+// The activations and their derivatives; A is float or double.
+// gelu(x) = x/2 (1 + tanh u) = x sigmoid(2u) with u = sqrt(2/pi) (x + 0.044715 x^3).
+template <class A>
+KOKKOS_INLINE_FUNCTION A gelu(A x) {
+  const A c = A(1.5957691216057308), cubic = A(0.044715);
+  return x * sigmoid(c * (x + cubic * x * x * x));
+}
+template <class A>
+KOKKOS_INLINE_FUNCTION A gelu_derivative(A x) {
+  const A c = A(1.5957691216057308), cubic = A(0.044715);
+  const A s = sigmoid(c * (x + cubic * x * x * x));
+  return s + x * s * (A(1) - s) * c * (A(1) + A(3) * cubic * x * x);
+}
+template <class A>
+KOKKOS_INLINE_FUNCTION A silu(A x) {
+  return x * sigmoid(x);
+}
+template <class A>
+KOKKOS_INLINE_FUNCTION A silu_derivative(A x) {
+  const A s = sigmoid(x);
+  return s * (A(1) + x * (A(1) - s));
+}
+
+}  // namespace longspan::ops::math

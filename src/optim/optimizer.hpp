@@ -1,0 +1,48 @@
+// AdamW over a parameter store, with the global gradient norm and its clipping. Master weights and moments have the
+// accumulation dtype; in float64 and float32 the parameters are their own masters.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "comm/mesh.hpp"
+#include "config/run_config.hpp"
+#include "nn/parameter.hpp"
+
+namespace longspan {
+
+// Euclidean norm of the gradient of the whole model, the same on every rank and mesh. Parameters that several ranks
+// hold are counted once. Collective over the mesh's tensor and pipeline axes.
+double gradient_norm(const ParameterStore& store, const Mesh& mesh);
+
+class Optimizer {
+ public:
+  Optimizer(const OptimizerConfig& config, const ParameterStore& store);
+
+  // One step with complete gradients; `scale` multiplies them (clipping).
+  void step(double learning_rate, double scale);
+
+  std::int64_t steps_done() const { return steps_; }
+  void set_steps_done(std::int64_t steps) { steps_ = steps; }
+
+  // Flat arrays parallel to the store's, for checkpoints: "m", "v" and, in bfloat16, "master".
+  struct State {
+    std::string name;
+    Tensor flat;
+  };
+  const std::vector<State>& states() const { return states_; }
+  // After a load: rounds the masters into the parameters.
+  void masters_to_parameters() const;
+
+ private:
+  OptimizerConfig config_;
+  const ParameterStore& store_;
+  Tensor master_, m_, v_;
+  std::vector<State> states_;
+  std::int64_t steps_ = 0;
+};
+
+// What clipping multiplies the gradients with: min(1, clip / norm); clip = 0 is off.
+double clip_scale(double norm, double clip);
+
+}  // namespace longspan

@@ -1,0 +1,76 @@
+#include "tensor/device.hpp"
+
+#include <Kokkos_Core.hpp>
+#include <format>
+
+#include "tensor/memory.hpp"
+
+namespace longspan {
+namespace {
+
+using MemorySpace = Kokkos::DefaultExecutionSpace::memory_space;
+using HostBytes = Kokkos::View<char*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>;
+using DeviceBytes = Kokkos::View<char*, MemorySpace, Kokkos::MemoryUnmanaged>;
+
+}  // namespace
+
+DeviceScope::DeviceScope(int threads, int device) {
+  Kokkos::InitializationSettings settings;
+  if (threads > 0) settings.set_num_threads(threads);
+  if (!device::host_accessible()) settings.set_device_id(device);
+  settings.set_disable_warnings(true);
+  Kokkos::initialize(settings);
+}
+
+DeviceScope::~DeviceScope() {
+  MemoryPool::instance().release_kept_blocks();
+  Kokkos::finalize();
+}
+
+namespace device {
+
+void* allocate(std::size_t bytes) {
+  try {
+    return Kokkos::kokkos_malloc<MemorySpace>("longspan::storage", bytes);
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+}
+
+void release(void* data) { Kokkos::kokkos_free<MemorySpace>(data); }
+
+void fill_bytes(void* data, int byte, std::size_t bytes) {
+  Kokkos::deep_copy(DeviceBytes(static_cast<char*>(data), bytes), static_cast<char>(byte));
+}
+
+void copy_to_host(void* host, const void* data, std::size_t bytes) {
+  if (bytes == 0) return;
+  Kokkos::deep_copy(HostBytes(static_cast<char*>(host), bytes),
+                    DeviceBytes(static_cast<char*>(const_cast<void*>(data)), bytes));
+}
+
+void copy_from_host(void* data, const void* host, std::size_t bytes) {
+  if (bytes == 0) return;
+  Kokkos::deep_copy(DeviceBytes(static_cast<char*>(data), bytes),
+                    HostBytes(static_cast<char*>(const_cast<void*>(host)), bytes));
+}
+
+void copy_on_device(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  Kokkos::deep_copy(DeviceBytes(static_cast<char*>(to), bytes),
+                    DeviceBytes(static_cast<char*>(const_cast<void*>(from)), bytes));
+}
+
+void fence() { Kokkos::fence("longspan::fence"); }
+
+bool host_accessible() { return Kokkos::SpaceAccessibility<Kokkos::HostSpace, MemorySpace>::accessible; }
+
+int concurrency() { return Kokkos::DefaultExecutionSpace().concurrency(); }
+
+std::string description() {
+  return std::format("{}, {} {}", Kokkos::DefaultExecutionSpace::name(), concurrency(),
+                     concurrency() == 1 ? "thread" : "threads");
+}
+
+}  // namespace device
+}  // namespace longspan

@@ -1,0 +1,74 @@
+#include "layout/split.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "layout/parameter_shard.hpp"
+#include "layout/stages.hpp"
+
+namespace longspan {
+namespace {
+
+TEST(Split, CoversEveryItemOnceAndIsBalanced) {
+  std::mt19937_64 random(1);
+  for (int trial = 0; trial < 500; ++trial) {
+    const std::int64_t n = random() % 5000, parts = 1 + random() % 1000;
+    std::int64_t next = 0;
+    for (std::int64_t part = 0; part < parts; ++part) {
+      const Range range = split(n, parts, part);
+      ASSERT_EQ(range.begin, next);
+      ASSERT_GE(range.size(), n / parts);
+      ASSERT_LE(range.size(), n / parts + 1);
+      next = range.end;
+    }
+    ASSERT_EQ(next, n);
+  }
+}
+
+TEST(Split, OwnerHoldsTheItem) {
+  for (std::int64_t n = 1; n <= 60; ++n) {
+    for (std::int64_t parts = 1; parts <= 70; ++parts) {
+      for (std::int64_t item = 0; item < n; ++item) {
+        const Range range = split(n, parts, split_owner(n, parts, item));
+        ASSERT_TRUE(range.begin <= item && item < range.end) << n << " items, " << parts << " parts, item " << item;
+      }
+    }
+  }
+}
+
+TEST(Split, DoesNotOverflowForATrillionItems) {
+  const std::int64_t n = (std::int64_t{1} << 40) + 1;
+  EXPECT_EQ(split(n, 2000, 1999).end, n);
+  EXPECT_EQ(split_owner(n, 2000, n - 1), 1999);
+}
+
+TEST(ParameterShard, KeepsGranulesWholeAndCoversTheDimension) {
+  const ParameterShard shard{.dim = 0, .granule = 16};
+  for (int parts = 1; parts <= 7; ++parts) {
+    std::int64_t next = 0;
+    for (int part = 0; part < parts; ++part) {
+      const Range range = shard.range(5 * 16, parts, part);
+      EXPECT_EQ(range.begin, next);
+      EXPECT_EQ(range.size() % 16, 0);
+      next = range.end;
+    }
+    EXPECT_EQ(next, 5 * 16);
+  }
+  EXPECT_TRUE(ParameterShard{}.replicated());
+  EXPECT_FALSE(shard.replicated());
+}
+
+TEST(Stages, HoldEveryLayerOnce) {
+  for (int stages = 1; stages <= 9; ++stages) {
+    std::int64_t next = 0;
+    for (int stage = 0; stage < stages; ++stage) {
+      EXPECT_EQ(stage_layers(7, stages, stage).begin, next);
+      next = stage_layers(7, stages, stage).end;
+    }
+    EXPECT_EQ(next, 7);
+  }
+}
+
+}  // namespace
+}  // namespace longspan
