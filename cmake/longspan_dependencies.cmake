@@ -1,5 +1,9 @@
 # What Longspan needs from outside; README.md says why each.
 find_package(Kokkos 4.6 REQUIRED)
+if(LONGSPAN_DEVICE AND NOT LONGSPAN_DEVICE IN_LIST Kokkos_DEVICES)
+  message(FATAL_ERROR "The Kokkos at ${Kokkos_DIR} was built for ${Kokkos_DEVICES}, not for ${LONGSPAN_DEVICE}; "
+                      "install one that was (Spack: kokkos +cuda) and set Kokkos_ROOT")
+endif()
 find_package(MPI 3.1 REQUIRED COMPONENTS CXX)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
 find_package(dnnl 3.0 REQUIRED CONFIG)

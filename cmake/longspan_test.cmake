@@ -10,7 +10,8 @@ set(LONGSPAN_MPIEXEC_FLAGS --oversubscribe CACHE STRING "Flags of mpiexec in tes
 # ranks. A hang is the usual failure of a parallel test, hence the time limit.
 function(longspan_test folder)
   cmake_parse_arguments(ARG "" "" "LINK;RANKS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/*_test.cpp)
+  # The folder of a test holds *_test.cpp files and what they share.
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/*.cpp)
   if(NOT sources)
     return()
   endif()

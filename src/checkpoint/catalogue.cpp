@@ -85,8 +85,10 @@ std::vector<std::byte> gather(const Mesh& mesh, const ParameterStore& store, con
       part = Tensor::empty({local.size()}, flat.dtype(), Memory::workspace, "part of a checkpoint");
     }
     if (owner != 0) {
-      if (model.rank() == owner) model.send(part, 0, kPartTag);
-      else model.receive(part, owner, kPartTag);
+      if (model.rank() == owner)
+        model.send(part, 0, kPartTag);
+      else
+        model.receive(part, owner, kPartTag);
     }
     if (model.rank() != 0) continue;
     std::vector<std::byte> host(part.bytes());

@@ -60,9 +60,9 @@ class Comm {
   int rank() const { return rank_; }
 
   // Collectives; float64, float32, bfloat16 (reduced in float32), int32 and int64 tensors. Collective.
-  void all_reduce(const Tensor& t, Reduce op = Reduce::sum) const;                 // in place
-  Request all_reduce_async(const Tensor& t, Reduce op = Reduce::sum) const;        // in place; t lives until wait
-  void broadcast(const Tensor& t, int root) const;                                 // in place
+  void all_reduce(const Tensor& t, Reduce op = Reduce::sum) const;           // in place
+  Request all_reduce_async(const Tensor& t, Reduce op = Reduce::sum) const;  // in place; t lives until wait
+  void broadcast(const Tensor& t, int root) const;                           // in place
   // Dimension 0 of `all` is cut into rows[0], rows[1], ... (one entry per rank, may be 0 and uneven). `mine` may be its
   // own part of `all` in all_gather, not in reduce_scatter.
   void all_gather(const Tensor& mine, const Tensor& all, const std::vector<std::int64_t>& rows) const;
@@ -78,7 +78,7 @@ class Comm {
   // has the size and dtype of the sent one.
   void send(const Tensor& t, int to, int tag) const;
   void receive(const Tensor& t, int from, int tag) const;
-  Request send_async(const Tensor& t, int to, int tag) const;      // t must live, unchanged, until wait
+  Request send_async(const Tensor& t, int to, int tag) const;  // t must live, unchanged, until wait
   Request receive_async(const Tensor& t, int from, int tag) const;
 
   // Exclusive prefix in rank order (or in reverse) under any associative, not necessarily commutative operator:

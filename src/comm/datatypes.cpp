@@ -41,9 +41,12 @@ MPI_Op made_op() {
 template <class T>
 MPI_Op float_op(Reduce op) {
   switch (op) {
-    case Reduce::sum: return std::is_same_v<T, bfloat16> ? made_op<Reduce::sum, T>() : MPI_SUM;
-    case Reduce::max: return made_op<Reduce::max, T>();
-    case Reduce::min: return made_op<Reduce::min, T>();
+    case Reduce::sum:
+      return std::is_same_v<T, bfloat16> ? made_op<Reduce::sum, T>() : MPI_SUM;
+    case Reduce::max:
+      return made_op<Reduce::max, T>();
+    case Reduce::min:
+      return made_op<Reduce::min, T>();
   }
   return MPI_OP_NULL;
 }
@@ -64,26 +67,33 @@ bool is_integer(Dtype dtype) { return dtype == Dtype::int32 || dtype == Dtype::i
 
 MPI_Datatype mpi_type(Dtype dtype) {
   switch (dtype) {
-    case Dtype::float64: return MPI_DOUBLE;
-    case Dtype::float32: return MPI_FLOAT;
-    case Dtype::bfloat16: return bfloat16_type();
-    case Dtype::int32: return MPI_INT32_T;
-    case Dtype::int64: return MPI_INT64_T;
+    case Dtype::float64:
+      return MPI_DOUBLE;
+    case Dtype::float32:
+      return MPI_FLOAT;
+    case Dtype::bfloat16:
+      return bfloat16_type();
+    case Dtype::int32:
+      return MPI_INT32_T;
+    case Dtype::int64:
+      return MPI_INT64_T;
   }
   return MPI_DATATYPE_NULL;
 }
 
 MPI_Op mpi_op(Reduce op, Dtype dtype) {
   switch (dtype) {
-    case Dtype::float64: return float_op<double>(op);
-    case Dtype::float32: return float_op<float>(op);
-    case Dtype::bfloat16: return float_op<bfloat16>(op);
-    default: return op == Reduce::sum ? MPI_SUM : op == Reduce::max ? MPI_MAX : MPI_MIN;
+    case Dtype::float64:
+      return float_op<double>(op);
+    case Dtype::float32:
+      return float_op<float>(op);
+    case Dtype::bfloat16:
+      return float_op<bfloat16>(op);
+    default:
+      return op == Reduce::sum ? MPI_SUM : op == Reduce::max ? MPI_MAX : MPI_MIN;
   }
 }
 
-bool own_op(Reduce op, Dtype dtype) {
-  return !is_integer(dtype) && (dtype == Dtype::bfloat16 || op != Reduce::sum);
-}
+bool own_op(Reduce op, Dtype dtype) { return !is_integer(dtype) && (dtype == Dtype::bfloat16 || op != Reduce::sum); }
 
 }  // namespace longspan

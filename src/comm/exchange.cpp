@@ -43,8 +43,7 @@ std::unique_ptr<Request::State> Comm::exchange(const Tensor& send, const Blocks&
   for (int step = 1; step < size_; ++step) {
     const int r = (rank_ + step) % size_;
     for_each_piece(to.count[r], send.dtype(), [&](std::int64_t first, int count) {
-      check_mpi(MPI_Isend(out.data(to.first[r] + first), count, type, r, handle_->own_tag, handle_->comm,
-                          state->add()),
+      check_mpi(MPI_Isend(out.data(to.first[r] + first), count, type, r, handle_->own_tag, handle_->comm, state->add()),
                 kind, name_);
     });
   }

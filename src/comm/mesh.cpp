@@ -51,10 +51,14 @@ Mesh::Mesh(const Comm& world, const MeshShape& shape)
 
 const Comm& Mesh::axis(Axis axis) const {
   switch (axis) {
-    case Axis::data: return data_;
-    case Axis::tensor: return tensor_;
-    case Axis::pipeline: return pipeline_;
-    case Axis::sequence: return sequence_;
+    case Axis::data:
+      return data_;
+    case Axis::tensor:
+      return tensor_;
+    case Axis::pipeline:
+      return pipeline_;
+    case Axis::sequence:
+      return sequence_;
   }
   return world_;
 }

@@ -34,8 +34,10 @@ void Comm::exclusive_scan(const Tensor& state, const Tensor& identity, bool reve
              Blocks::only(incoming, place >= d ? rank_ - direction * d : -1, size_), "exclusive_scan")
         ->wait();
     if (place < d) continue;
-    if (d == 1) copy(incoming, before);
-    else combine(incoming, before);
+    if (d == 1)
+      copy(incoming, before);
+    else
+      combine(incoming, before);
     if (place + 2 * d < size_) combine(incoming, window);
   }
   copy(before, state);

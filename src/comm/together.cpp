@@ -24,10 +24,14 @@ Failure describe(const std::exception_ptr& failure) {
 
 [[noreturn]] void raise(const Failure& failure) {
   switch (static_cast<ExitCode>(failure.code)) {
-    case ExitCode::user: throw UserError("{}", failure.sentence);
-    case ExitCode::environment: throw EnvironmentError("{}", failure.sentence);
-    case ExitCode::diverged: throw DivergedError("{}", failure.sentence);
-    default: throw std::runtime_error(failure.sentence);
+    case ExitCode::user:
+      throw UserError("{}", failure.sentence);
+    case ExitCode::environment:
+      throw EnvironmentError("{}", failure.sentence);
+    case ExitCode::diverged:
+      throw DivergedError("{}", failure.sentence);
+    default:
+      throw std::runtime_error(failure.sentence);
   }
 }
 

@@ -1,5 +1,5 @@
-// Work that may fail on some ranks only, such as writing a file: all ranks learn of it and raise the same error, instead
-// of waiting for ranks that have left.
+// Work that may fail on some ranks only, such as writing a file: all ranks learn of it and raise the same error,
+// instead of waiting for ranks that have left.
 #pragma once
 
 #include <exception>

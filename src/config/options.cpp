@@ -122,10 +122,16 @@ void Options::set(const std::string& key, const std::string& value, const std::s
   option->set = true;
 }
 
+void Options::read_text(const std::string& text, const std::string& name) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  read_lines_of(name, lines);
+}
+
 // Boost's parser gets the lines one by one, each below its section's line, so that every complaint knows its line.
-void Options::read_file(const std::string& path) {
+void Options::read_lines_of(const std::string& path, const std::vector<std::string>& lines) {
   const po::options_description description = describe(options_);
-  const std::vector<std::string> lines = read_lines(path);
   std::map<std::string, std::size_t> line_of;
   std::string section;
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -165,7 +171,7 @@ Options::Action Options::parse(int argc, const char* const* argv) {
   if (given("version") > 0) return Action::version;
   if (given("config") > 1) throw UserError("--config is given twice {}; name one file", kCommandLine);
   for (const auto& word : words) {
-    if (word.string_key == "config") read_file(word.value.front());
+    if (word.string_key == "config") read_lines_of(word.value.front(), read_lines(word.value.front()));
   }
   for (const auto& word : words) {
     if (word.string_key == "config" || word.string_key == "dry-run") continue;

@@ -32,6 +32,10 @@ class Options {
   // is no option is a UserError. In a file a key may stand once; of several on the command line the last one holds.
   Action parse(int argc, const char* const* argv);
 
+  // Reads the text of a configuration file that stands in another file, `name`.
+  void read_text(const std::string& text, const std::string& name);
+
+  std::string version() const;   // "longspan-train 0.1.0 (1a2b3c4)"
   std::string help() const;      // grouped by section, with units and defaults
   std::string resolved() const;  // an INI file with every key and its present value; reading it back gives the same
   // Which keys were set by the file or the command line.
@@ -49,7 +53,7 @@ class Options {
                       const std::string& complaint);
   const Option* find(const std::string& key) const;
   void set(const std::string& key, const std::string& value, const std::string& where);
-  void read_file(const std::string& path);
+  void read_lines_of(const std::string& path, const std::vector<std::string>& lines);
 
   std::string program_, summary_;
   std::vector<Option> options_;

@@ -3,6 +3,7 @@
 #include <format>
 #include <sstream>
 
+#include "base/version.hpp"
 #include "config/options.hpp"
 
 namespace longspan {
@@ -36,6 +37,10 @@ void append_entry(std::string& out, const std::string& left, const std::string& 
 }
 
 }  // namespace
+
+std::string Options::version() const {
+  return std::format("{} {} ({})\n", program_, longspan::version(), git_hash());
+}
 
 std::string Options::help() const {
   std::string out =

@@ -52,7 +52,8 @@ Handle open_file(const std::string& path, const std::string& kind, const Handle&
 bool has_link(hid_t parent, const std::string& name);
 Handle open_dataset(hid_t parent, const std::string& name, const std::string& path);
 
-// Attributes of a file (its root group), group or dataset. Reading a missing one, or one of another type, is a UserError.
+// Attributes of a file (its root group), group or dataset. Reading a missing one, or one of another type, is a
+// UserError.
 bool has_attribute(hid_t object, const std::string& name);
 void write_text(hid_t object, const std::string& name, const std::string& value, const std::string& path);
 void write_integer(hid_t object, const std::string& name, std::int64_t value, const std::string& path);

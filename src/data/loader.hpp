@@ -1,8 +1,8 @@
 // Deterministic batches of packed documents. The training part of the corpus is cut into windows of T + 1 tokens (each
-// shares one token with the next); in each epoch they come in an order that is a permutation computed from (seed, epoch),
-// without a table. Sequence i of the run (i = step * batch + b) is a pure function of (seed, i): a resumed run and every
-// mesh see the same data. A rank reads only its own data coordinate's sequences and keeps only its sequence shard's
-// positions.
+// shares one token with the next); in each epoch they come in an order that is a permutation computed from (seed,
+// epoch), without a table. Sequence i of the run (i = step * batch + b) is a pure function of (seed, i): a resumed run
+// and every mesh see the same data. A rank reads only its own data coordinate's sequences and keeps only its sequence
+// shard's positions.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace longspan {
 struct Microbatch {
   Tensor tokens;   // int32 [B, T_local]
   Tensor targets;  // int32 [B, T_local]: the token at the next position; a window of T + 1 tokens has one for each
-  std::int64_t valid_targets = 0;            // of this rank
-  std::int64_t first_sequence = 0;           // global number of sequence 0 within the step's batch
+  std::int64_t valid_targets = 0;   // of this rank
+  std::int64_t first_sequence = 0;  // global number of sequence 0 within the step's batch
   // [B]: 0, then where documents start strictly inside the window (0 < start < T), relative to its start, ascending.
   std::vector<std::vector<std::int64_t>> document_starts;
 };

@@ -40,8 +40,8 @@ std::vector<T> read_vector(const Dataset& from, hid_t memory_type, std::int64_t 
   const Handle file_space(H5Dget_space(from.dataset), H5Sclose), memory(H5Screate_simple(1, &size, nullptr), H5Sclose);
   H5Sselect_hyperslab(file_space, H5S_SELECT_SET, &start, nullptr, &size, nullptr);
   if (H5Dread(from.dataset, memory_type, memory, file_space, H5P_DEFAULT, values.data()) < 0) {
-    throw UserError("the token store {} is damaged: entries {} to {} cannot be read; make or copy it again", path, first,
-                    first + count - 1);
+    throw UserError("the token store {} is damaged: entries {} to {} cannot be read; make or copy it again", path,
+                    first, first + count - 1);
   }
   return values;
 }
@@ -51,7 +51,8 @@ void check_documents(const std::vector<std::int64_t>& documents, std::int64_t to
   const bool consistent = !documents.empty() && documents.front() == 0 && documents.back() == tokens &&
                           std::ranges::adjacent_find(documents, std::greater_equal()) == documents.end();
   if (!consistent) {
-    throw UserError("the token store {} is damaged: /documents does not cut its {} tokens into documents", path, tokens);
+    throw UserError("the token store {} is damaged: /documents does not cut its {} tokens into documents", path,
+                    tokens);
   }
 }
 

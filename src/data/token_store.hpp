@@ -46,7 +46,8 @@ class TokenStore {
   std::vector<std::int64_t> documents_;
 };
 
-// Writes a token store by streaming: memory stays flat whatever the corpus. The file has a temporary name until finish().
+// Writes a token store by streaming: memory stays flat whatever the corpus. The file has a temporary name until
+// finish().
 class TokenStoreWriter {
  public:
   // Takes tokenizer, tokenizer_model, vocabulary, end_of_document, source and source_bytes from `info`.
@@ -56,7 +57,7 @@ class TokenStoreWriter {
   void append(const std::vector<std::int32_t>& tokens);  // part of the present document
   void end_document();                                   // appends the end-of-document token
   void add_source_bytes(std::int64_t bytes);
-  TokenStoreInfo finish();                               // replaces the file at `path`
+  TokenStoreInfo finish();  // replaces the file at `path`
 
  private:
   struct File;

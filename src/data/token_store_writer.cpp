@@ -1,7 +1,6 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <format>
 
@@ -24,7 +23,8 @@ class GrowingVector {
   GrowingVector(const Handle& file, const std::string& name, hid_t file_type, hid_t memory_type, std::string path)
       : memory_type_(memory_type), path_(std::move(path)) {
     const hsize_t empty = 0, unlimited = H5S_UNLIMITED, chunk = kChunk;
-    const Handle space(H5Screate_simple(1, &empty, &unlimited), H5Sclose), layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    const Handle space(H5Screate_simple(1, &empty, &unlimited), H5Sclose),
+        layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
     H5Pset_chunk(layout, 1, &chunk);
     H5Pset_fletcher32(layout);
     dataset_ = hdf5::check(H5Dcreate2(file, name.c_str(), file_type, space, H5P_DEFAULT, layout, H5P_DEFAULT), H5Dclose,
@@ -90,6 +90,8 @@ struct TokenStoreWriter::File {
   std::unique_ptr<GrowingVector<std::uint32_t>> tokens;
   std::unique_ptr<GrowingVector<std::uint64_t>> documents;
   Checksum checksum;
+  std::uint64_t ended = 0;  // tokens in finished documents
+  bool finished = false;
 
   void push(std::int64_t token) {
     LONGSPAN_CHECK(token >= 0 && token < info.vocabulary, "[token store] token {} of a vocabulary of {}", token,
@@ -118,7 +120,7 @@ TokenStoreWriter::TokenStoreWriter(const std::string& path, const TokenStoreInfo
 }
 
 TokenStoreWriter::~TokenStoreWriter() {
-  if (!file_->file.open()) return;
+  if (file_->finished) return;
   std::error_code ignored;
   std::filesystem::remove(file_->temporary, ignored);
 }
@@ -129,13 +131,15 @@ void TokenStoreWriter::append(const std::vector<std::int32_t>& tokens) {
 
 void TokenStoreWriter::end_document() {
   file_->push(file_->info.end_of_document);
-  file_->documents->push(file_->tokens->size());
+  file_->ended = file_->tokens->size();
+  file_->documents->push(file_->ended);
 }
 
 void TokenStoreWriter::add_source_bytes(std::int64_t bytes) { file_->info.source_bytes += bytes; }
 
 TokenStoreInfo TokenStoreWriter::finish() {
   File& f = *file_;
+  LONGSPAN_CHECK(f.tokens->size() == f.ended, "[token store] the last document of {} has no end", f.path);
   TokenStoreInfo& info = f.info;
   info.tokens = static_cast<std::int64_t>(f.tokens->size());
   info.documents = static_cast<std::int64_t>(f.documents->size()) - 1;
@@ -155,10 +159,8 @@ TokenStoreInfo TokenStoreWriter::finish() {
   f.file.close(at);
   std::error_code error;
   std::filesystem::rename(f.temporary, f.path, error);
-  if (error) {
-    std::filesystem::remove(f.temporary);
-    throw EnvironmentError("{} cannot be replaced: {}", f.path, error.message());
-  }
+  if (error) throw EnvironmentError("{} cannot be replaced: {}", f.path, error.message());
+  f.finished = true;
   return info;
 }
 

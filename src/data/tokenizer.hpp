@@ -1,5 +1,5 @@
-// Text to tokens and back. `byte`: 256 bytes and an end-of-document token (256). `sentencepiece`: a subword model, trained
-// on the corpus or loaded (Kudo and Richardson 2018).
+// Text to tokens and back. `byte`: 256 bytes and an end-of-document token (256). `sentencepiece`: a subword model,
+// trained on the corpus or loaded (Kudo and Richardson 2018).
 #pragma once
 
 #include <cstdint>

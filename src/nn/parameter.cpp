@@ -40,13 +40,13 @@ Parameter* ParameterStore::declare(const ParameterInfo& info) {
   return parameters_.back().get();
 }
 
-void ParameterStore::allocate(Dtype dtype, std::uint64_t seed) {
+void ParameterStore::allocate(Dtype dtype, std::uint64_t seed, bool training) {
   values_ = Tensor::zeros({elements_}, dtype, Memory::parameters, "parameters");
-  gradients_ = Tensor::zeros({elements_}, accumulation_dtype(dtype), Memory::gradients, "gradients");
+  if (training) gradients_ = Tensor::zeros({elements_}, accumulation_dtype(dtype), Memory::gradients, "gradients");
   for (const auto& p : parameters_) {
     const std::int64_t n = p->local_.size();
-    p->variable_ = Variable::parameter(values_.slice(p->offset_, n).reshape(p->local_),
-                                       gradients_.slice(p->offset_, n).reshape(p->local_));
+    const auto part = [&p, n](const Tensor& flat) { return flat.slice(p->offset_, n).reshape(p->local_); };
+    p->variable_ = Variable::parameter(part(values_), training ? part(gradients_) : Tensor());
     initialize(*p, seed);
   }
 }

@@ -61,8 +61,8 @@ class ParameterStore {
   // Pointers stay valid for the store's life. Declare the parameters of a group one after the other.
   Parameter* declare(const ParameterInfo& info);
 
-  // Flat buffers of values (dtype) and gradients (its accumulation dtype, zero), and initial values.
-  void allocate(Dtype dtype, std::uint64_t seed);
+  // Flat buffers of values (dtype) with initial values and, for training, of gradients (its accumulation dtype, zero).
+  void allocate(Dtype dtype, std::uint64_t seed, bool training = true);
   void zero_gradients() const { gradients_.set_zero(); }
 
   const std::vector<std::unique_ptr<Parameter>>& all() const { return parameters_; }

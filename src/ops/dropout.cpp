@@ -29,7 +29,8 @@ void dropout_kernel(const Tensor& x, double rate, std::uint64_t key, const Tenso
         const T* const from = in + n * cols - lead;
         T* const to = out + n * cols - lead;
         const auto keep = [&](std::uint32_t word, std::int64_t c) {
-          to[c] = (word >> 8) >= threshold ? T(A(from[c]) * keep_scale) : T(0.0f);
+          const A value = A(from[c]) * keep_scale;
+          to[c] = T((word >> 8) >= threshold ? value : A(0));
         };
         const std::int64_t end = lead + cols, full_begin = lead == 0 ? 0 : 1, full_end = end / 4;
         const int full = full_end > full_begin ? static_cast<int>(full_end - full_begin) : 0;

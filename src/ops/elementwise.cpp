@@ -94,8 +94,9 @@ void squares_kernel(const Tensor& x, const Tensor& results) {
       "longspan::ops::sum_of_squares", results.size(), KOKKOS_LAMBDA(const Team& team, std::int64_t b) {
         const std::int64_t first = b * kElementBlock, left = n - first;
         const int count = static_cast<int>(left < kElementBlock ? left : kElementBlock);
+        const T* const row = in + first;
         out[b] = sum_columns<double>(team, count, [&](int i) {
-          const double v = static_cast<double>(accumulation_t<T>(in[first + i]));
+          const double v = static_cast<double>(accumulation_t<T>(row[i]));
           return v * v;
         });
       });
@@ -108,15 +109,15 @@ void max_absolute_kernel(const Tensor& x, const Tensor& results) {
   const T* const in = x.data<T>();
   double* const out = results.data<double>();
   const std::int64_t n = x.size();
-  constexpr A infinity = std::numeric_limits<A>::infinity();
+  constexpr A finite = std::numeric_limits<A>::max();
   for_rows(
       "longspan::ops::max_absolute", results.size(), KOKKOS_LAMBDA(const Team& team, std::int64_t b) {
         const std::int64_t first = b * kElementBlock, left = n - first;
         const int count = static_cast<int>(left < kElementBlock ? left : kElementBlock);
-        out[b] = max_columns<A>(team, count, [&](int i) {
-          const A v = Kokkos::abs(A(in[first + i]));
-          return v <= infinity ? v : infinity;
-        });
+        const T* const row = in + first;
+        const A largest = max_columns<A>(team, count, [&](int i) { return Kokkos::abs(A(row[i])); });
+        const int bad = sum_columns<int>(team, count, [&](int i) { return Kokkos::abs(A(row[i])) <= finite ? 0 : 1; });
+        out[b] = bad == 0 ? largest : std::numeric_limits<A>::infinity();
       });
 }
 

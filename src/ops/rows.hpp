@@ -25,12 +25,12 @@ namespace detail {
 template <class F>
 struct HostRow {
   F f;
-  KOKKOS_INLINE_FUNCTION void operator()(std::int64_t row) const { f(Alone(), row); }
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t row) const { f(Alone(), row); }
 };
 template <class F>
 struct TeamRow {
   F f;
-  KOKKOS_INLINE_FUNCTION void operator()(const TeamMember& team) const { f(team, team.league_rank()); }
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(const TeamMember& team) const { f(team, team.league_rank()); }
 };
 
 }  // namespace detail
@@ -49,38 +49,37 @@ void for_rows(const char* label, std::int64_t n, const F& f) {
 // f(i) for i in [0, n), shared among the team; the same thread gets the same i in every loop. Different i must not touch
 // the same element.
 template <class F>
-KOKKOS_INLINE_FUNCTION void for_columns(Alone, int n, const F& f) {
+KOKKOS_FORCEINLINE_FUNCTION void for_columns(Alone, int n, const F& f) {
 #pragma GCC ivdep
   for (int i = 0; i < n; ++i) f(i);
 }
 template <class F>
-KOKKOS_INLINE_FUNCTION void for_columns(const TeamMember& team, int n, const F& f) {
+KOKKOS_FORCEINLINE_FUNCTION void for_columns(const TeamMember& team, int n, const F& f) {
   Kokkos::parallel_for(Kokkos::TeamThreadRange(team, n), f);
 }
 
 // f(i, j) for i in [0, n), j in [0, m).
 template <class F>
-KOKKOS_INLINE_FUNCTION void for_grid(Alone, int n, int m, const F& f) {
+KOKKOS_FORCEINLINE_FUNCTION void for_grid(Alone, int n, int m, const F& f) {
   for (int i = 0; i < n; ++i) {
 #pragma GCC ivdep
     for (int j = 0; j < m; ++j) f(i, j);
   }
 }
 template <class F>
-KOKKOS_INLINE_FUNCTION void for_grid(const TeamMember& team, int n, int m, const F& f) {
+KOKKOS_FORCEINLINE_FUNCTION void for_grid(const TeamMember& team, int n, int m, const F& f) {
   Kokkos::parallel_for(Kokkos::TeamThreadRange(team, n * m), [&](int k) { f(k / m, k % m); });
 }
 
 // Sum of f(i), known to the whole team.
 template <class A, class F>
-KOKKOS_INLINE_FUNCTION A sum_columns(Alone, int n, const F& f) {
+KOKKOS_FORCEINLINE_FUNCTION A sum_columns(Alone, int n, const F& f) {
   A sum = 0;
-#pragma omp simd reduction(+ : sum)
   for (int i = 0; i < n; ++i) sum += f(i);
   return sum;
 }
 template <class A, class F>
-KOKKOS_INLINE_FUNCTION A sum_columns(const TeamMember& team, int n, const F& f) {
+KOKKOS_FORCEINLINE_FUNCTION A sum_columns(const TeamMember& team, int n, const F& f) {
   A sum = 0;
   Kokkos::parallel_reduce(Kokkos::TeamThreadRange(team, n), [&](int i, A& part) { part += f(i); }, sum);
   return sum;
@@ -88,7 +87,7 @@ KOKKOS_INLINE_FUNCTION A sum_columns(const TeamMember& team, int n, const F& f) 
 
 // Largest f(i), known to the whole team; -infinity where n = 0.
 template <class A, class F>
-KOKKOS_INLINE_FUNCTION A max_columns(Alone, int n, const F& f) {
+KOKKOS_FORCEINLINE_FUNCTION A max_columns(Alone, int n, const F& f) {
   A largest = -std::numeric_limits<A>::infinity();
 #pragma omp simd reduction(max : largest)
   for (int i = 0; i < n; ++i) {
@@ -98,7 +97,7 @@ KOKKOS_INLINE_FUNCTION A max_columns(Alone, int n, const F& f) {
   return largest;
 }
 template <class A, class F>
-KOKKOS_INLINE_FUNCTION A max_columns(const TeamMember& team, int n, const F& f) {
+KOKKOS_FORCEINLINE_FUNCTION A max_columns(const TeamMember& team, int n, const F& f) {
   A largest = 0;
   Kokkos::parallel_reduce(
       Kokkos::TeamThreadRange(team, n),
@@ -117,7 +116,7 @@ template <class F>
 struct ElementBlock {
   F f;
   std::int64_t n;
-  KOKKOS_INLINE_FUNCTION void operator()(const Team& team, std::int64_t block) const {
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(const Team& team, std::int64_t block) const {
     const std::int64_t first = block * kElementBlock, left = n - first;
     const int count = static_cast<int>(left < kElementBlock ? left : kElementBlock);
     for_columns(team, count, [&](int i) { f(first + i); });

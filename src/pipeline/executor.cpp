@@ -28,6 +28,8 @@ PipelineExecutor::PipelineExecutor(const Mesh& mesh, const Decoder& decoder, con
   check(schedule_);
 }
 
+PipelineExecutor::~PipelineExecutor() = default;
+
 double PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone& done,
                                const std::function<void()>& poll) {
   const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(mesh_.at().pipeline)];

@@ -23,6 +23,7 @@ class PipelineExecutor {
  public:
   PipelineExecutor(const Mesh& mesh, const Decoder& decoder, const SequenceContext& sequence, Schedule schedule,
                    Dtype dtype);
+  ~PipelineExecutor();
 
   // Forward and backward of all microbatches; gradients are added to the parameters'. `done` hears of parameter groups
   // whose gradients are complete, `poll` runs between operations. Returns this rank's sum of token losses (0 but on the

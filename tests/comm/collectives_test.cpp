@@ -79,9 +79,8 @@ TEST_P(AllReduce, RoundsEachSumOfBfloat16ToNearestEven) {
   if (world().size() < 2) return;
   const Comm pair = world().split("pair", world().rank() < 2 ? 0 : 1, world().rank());
   if (world().rank() >= 2) return;
-  const Tensor t = filled<bfloat16>({2}, [&](std::int64_t i) {
-    return pair.rank() == 0 ? (i == 0 ? 1.0 : 1.0 + 1.0 / 128) : 1.0 / 256;
-  });
+  const Tensor t = filled<bfloat16>(
+      {2}, [&](std::int64_t i) { return pair.rank() == 0 ? (i == 0 ? 1.0 : 1.0 + 1.0 / 128) : 1.0 / 256; });
   pair.all_reduce(t);
   expect_values<bfloat16>(t, [](std::int64_t i) { return i == 0 ? 1.0 : 1.0 + 1.0 / 64; });
 }

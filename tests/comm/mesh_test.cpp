@@ -20,9 +20,7 @@ std::vector<MeshShape> shapes_of(int ranks) {
 }
 
 // World ranks of the group in the order of the group.
-std::vector<double> members(const Comm& group) {
-  return group.all_gather_value(static_cast<double>(world().rank()));
-}
+std::vector<double> members(const Comm& group) { return group.all_gather_value(static_cast<double>(world().rank())); }
 
 // Those ranks whose coordinate differs from `at` along `free` only, counting up in world ranks.
 std::vector<double> expected_members(const Mesh& mesh, const std::vector<Axis>& free) {

@@ -52,8 +52,8 @@ TEST_P(ExclusiveScan, OfMatrixProductsInBothDirections) {
       } else {
         for (int r = 0; r < me; ++r) expected = product(expected, matrix_of(r, k));
       }
-      expect_values<double>(state.slice(k, 1), [&](std::int64_t i) { return expected[i]; },
-                            reversed ? "reversed" : "forward");
+      expect_values<double>(
+          state.slice(k, 1), [&](std::int64_t i) { return expected[i]; }, reversed ? "reversed" : "forward");
     }
   }
 }

@@ -52,8 +52,10 @@ void for_each_type(const Body& body) {
 
 template <class T>
 double number(T value) {
-  if constexpr (std::is_same_v<T, bfloat16>) return static_cast<float>(value);
-  else return static_cast<double>(value);
+  if constexpr (std::is_same_v<T, bfloat16>)
+    return static_cast<float>(value);
+  else
+    return static_cast<double>(value);
 }
 
 template <class T>

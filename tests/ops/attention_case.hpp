@@ -80,8 +80,9 @@ inline reference::Attention make_problem(const Case& c, Dtype dtype) {
   std::vector<std::int64_t> positions(static_cast<std::size_t>(c.T));
   std::iota(positions.begin(), positions.end(), 0);
   for (std::int64_t b = 0; b < c.B; ++b) {
-    const auto keys =
-        visible_keys(c.mask, positions, c.documents.empty() ? std::vector<std::int64_t>{0} : c.documents[b], c.T);
+    auto starts = c.documents.empty() ? std::vector<std::int64_t>{0} : c.documents[b];
+    std::erase_if(starts, [&](std::int64_t start) { return start >= c.T; });
+    const auto keys = visible_keys(c.mask, positions, starts, c.T);
     p.begin.insert(p.begin.end(), keys.begin.begin(), keys.begin.end());
     p.end.insert(p.end.end(), keys.end.begin(), keys.end.end());
   }

@@ -1,6 +1,7 @@
 // oneDNN makes (just-in-time compiles) one primitive for each set of sizes, strides and fused steps. They are kept here
 // with their memory objects, so that a call in a steady state sets three pointers and runs.
 #include <array>
+#include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
@@ -105,10 +106,33 @@ Product& find_product(const MatmulSize& size, const MatrixRef& a, const MatrixRe
   return products.emplace(key, make_product(size, a, b, c, options)).first->second;
 }
 
+// The transpose of one column of a wider matrix. oneDNN (3.7) reads such a row as if its elements were neighbours, so it
+// is given a copy in which they are.
+bool is_spread_row(const MatrixRef& a) { return a.transposed && a.cols == 1 && a.leading > 1; }
+MatrixRef gather_row(const MatrixRef& a, std::int64_t batch, const Tensor& room) {
+  MatrixRef row = a;
+  row.data = room.raw();
+  row.leading = 1;
+  row.batch_stride = a.batch_stride == 0 ? 0 : a.rows;
+  const std::size_t bytes = size_of(a.dtype);
+  for (std::int64_t b = 0; b < batch; ++b) {
+    for (std::int64_t r = 0; r < a.rows; ++r) {
+      std::memcpy(static_cast<char*>(row.data) + static_cast<std::size_t>(b * row.batch_stride + r) * bytes,
+                  static_cast<const char*>(a.data) + static_cast<std::size_t>(b * a.batch_stride + r * a.leading) * bytes,
+                  bytes);
+    }
+  }
+  return row;
+}
+
 }  // namespace
 
 void matmul_fused(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
                   const MatmulOptions& options) {
+  if (is_spread_row(a)) {
+    const Tensor room = Tensor::empty({options.batch, a.rows}, a.dtype, Memory::workspace, "matmul row");
+    return matmul_fused(size, gather_row(a, options.batch, room), b, c, options);
+  }
   Product& p = find_product(size, a, b, c, options);
   p.a.set_data_handle(a.data);
   p.b.set_data_handle(b.data);

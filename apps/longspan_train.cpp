@@ -1,0 +1,30 @@
+// longspan-train: trains a decoder language model on a token store, on any mesh.
+#include <iostream>
+
+#include "comm/runtime.hpp"
+#include "train/plan.hpp"
+#include "train/trainer.hpp"
+
+int main(int argc, char** argv) {
+  using namespace longspan;
+  return run_program(argc, argv, [&](const Comm& world) {
+    TrainConfig config;
+    Options options("longspan-train",
+                    "Trains a decoder language model on a token store, on any mesh of ranks:\n"
+                    "  mpirun -n 8 longspan-train --config FILE --parallel.data 2 --parallel.sequence 4");
+    bind(options, config);
+    const Options::Action action = options.parse(argc, argv);
+    if (action == Options::Action::help || action == Options::Action::version) {
+      if (world.rank() == 0) std::cout << (action == Options::Action::help ? options.help() : options.version());
+      return 0;
+    }
+    apply_preset(options, config.model);
+    check(config);
+    if (action == Options::Action::dry_run) {
+      const std::string plan = describe_plan(Session(config, world));
+      if (world.rank() == 0) std::cout << plan << "\n";
+      return 0;
+    }
+    return Trainer(config, options.resolved(), world).run();
+  });
+}

@@ -1,0 +1,179 @@
+#include "checkpoint/tensor_file.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <format>
+#include <functional>
+#include <memory>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "tensor/dispatch.hpp"
+
+namespace longspan {
+namespace {
+
+using hdf5::Handle;
+
+constexpr std::int64_t kPieceBytes = 64 << 20;  // read at once while a checksum is computed
+
+hid_t file_type(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::float64:
+      return H5T_IEEE_F64LE;
+    case Dtype::float32:
+      return H5T_IEEE_F32LE;
+    case Dtype::bfloat16:
+      return H5T_STD_U16LE;
+    case Dtype::int32:
+      return H5T_STD_I32LE;
+    case Dtype::int64:
+      return H5T_STD_I64LE;
+  }
+  return H5I_INVALID_HID;
+}
+
+std::int64_t product(const std::vector<std::int64_t>& dims) {
+  return std::accumulate(dims.begin(), dims.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+// "uint16", "float32": what HDF5 itself stores.
+std::string type_name(hid_t type) {
+  const std::size_t bits = 8 * H5Tget_size(type);
+  switch (H5Tget_class(type)) {
+    case H5T_FLOAT:
+      return std::format("float{}", bits);
+    case H5T_INTEGER:
+      return std::format("{}int{}", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", bits);
+    case H5T_STRING:
+      return "text";
+    default:
+      return "other";
+  }
+}
+
+DatasetInfo describe(hid_t dataset, const std::string& name, const std::string& path) {
+  const Handle type(H5Dget_type(dataset), H5Tclose);
+  DatasetInfo info{name, stored_dims(dataset), type_name(type), 0};
+  info.bytes = product(info.dims) * static_cast<std::int64_t>(H5Tget_size(type));
+  if (hdf5::has_attribute(dataset, "dtype")) info.dtype = hdf5::read_text(dataset, "dtype", path);
+  return info;
+}
+
+struct HashState {
+  std::unique_ptr<XXH64_state_t, XXH_errorcode (*)(XXH64_state_t*)> state{XXH64_createState(), XXH64_freeState};
+  HashState() { XXH64_reset(state.get(), 0); }
+  void add(const void* data, std::size_t bytes) { XXH64_update(state.get(), data, bytes); }
+  std::string text() const { return std::format("{:016x}", XXH64_digest(state.get())); }
+};
+
+}  // namespace
+
+Handle write_dataset(hid_t group, const std::string& name, const std::vector<std::int64_t>& dims, hid_t type,
+                     const void* data, const std::string& path) {
+  const std::vector<hsize_t> extent(dims.begin(), dims.end());
+  const Handle space(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose);
+  const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER);  // every element is written
+  H5Pset_obj_track_times(properties, false);          // equal tensors make equal files
+  const std::string doing = "write '" + name + "' into";
+  Handle dataset = hdf5::check(H5Dcreate2(group, name.c_str(), type, space, H5P_DEFAULT, properties, H5P_DEFAULT),
+                               H5Dclose, doing, path);
+  hdf5::check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), doing, path);
+  HashState hash;
+  hash.add(data, static_cast<std::size_t>(product(dims)) * H5Tget_size(type));
+  hdf5::write_text(dataset, "checksum", hash.text(), path);
+  return dataset;
+}
+
+Handle write_tensor(hid_t group, const std::string& name, const Shape& shape, Dtype dtype, const void* data,
+                    const std::string& path) {
+  std::vector<std::int64_t> dims;
+  for (int i = 0; i < shape.rank(); ++i) dims.push_back(shape[i]);
+  Handle dataset = write_dataset(group, name, dims, file_type(dtype), data, path);
+  hdf5::write_text(dataset, "dtype", to_string(dtype), path);
+  return dataset;
+}
+
+Dtype stored_dtype(hid_t dataset, const std::string& path) {
+  return parse_float_dtype(hdf5::read_text(dataset, "dtype", path), "attribute 'dtype' in " + path + ":");
+}
+
+std::vector<std::int64_t> stored_dims(hid_t dataset) {
+  const Handle space(H5Dget_space(dataset), H5Sclose);
+  std::vector<hsize_t> dims(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space))));
+  H5Sget_simple_extent_dims(space, dims.data(), nullptr);
+  return {dims.begin(), dims.end()};
+}
+
+std::vector<std::byte> read_part(hid_t dataset, int dim, std::int64_t first, std::int64_t count,
+                                 const std::string& path) {
+  const auto dims = stored_dims(dataset);
+  std::vector<hsize_t> start(dims.size(), 0), extent(dims.begin(), dims.end());
+  if (!dims.empty()) {
+    start[dim] = static_cast<hsize_t>(first);
+    extent[dim] = static_cast<hsize_t>(count);
+  }
+  const Handle type(H5Dget_type(dataset), H5Tclose), from(H5Dget_space(dataset), H5Sclose);
+  std::int64_t elements = 1;
+  for (const hsize_t n : extent) elements *= static_cast<std::int64_t>(n);
+  std::vector<std::byte> values(static_cast<std::size_t>(elements) * H5Tget_size(type));
+  if (elements == 0) return values;
+  const Handle to(
+      dims.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
+      H5Sclose);
+  if (!dims.empty()) H5Sselect_hyperslab(from, H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr);
+  hdf5::check(H5Dread(dataset, type, to, from, H5P_DEFAULT, values.data()), "read", path);
+  return values;
+}
+
+std::vector<std::byte> convert(std::vector<std::byte> values, Dtype from, Dtype to) {
+  if (from == to) return values;
+  const std::size_t count = values.size() / size_of(from);
+  std::vector<std::byte> converted(count * size_of(to));
+  dispatch_float("convert", from, [&]<class From>() {
+    dispatch_float("convert", to, [&]<class To>() {
+      const auto* x = reinterpret_cast<const From*>(values.data());
+      auto* y = reinterpret_cast<To*>(converted.data());
+      for (std::size_t i = 0; i < count; ++i) y[i] = static_cast<To>(static_cast<accumulation_t<From>>(x[i]));
+    });
+  });
+  return converted;
+}
+
+std::string checksum_of(hid_t dataset, const std::string& path) {
+  const auto dims = stored_dims(dataset);
+  const Handle type(H5Dget_type(dataset), H5Tclose);
+  const std::int64_t rows = dims.empty() ? 1 : dims[0];
+  const std::int64_t bytes = product(dims) * static_cast<std::int64_t>(H5Tget_size(type));
+  const std::int64_t piece = bytes == 0 ? 1 : std::max<std::int64_t>(1, rows * kPieceBytes / bytes);
+  HashState hash;
+  for (std::int64_t first = 0; first < rows && bytes > 0; first += piece) {
+    const auto values = read_part(dataset, 0, first, std::min(piece, rows - first), path);
+    hash.add(values.data(), values.size());
+  }
+  return hash.text();
+}
+
+std::optional<bool> checksum_holds(hid_t dataset, const std::string& path) {
+  if (!hdf5::has_attribute(dataset, "checksum")) return std::nullopt;
+  return checksum_of(dataset, path) == hdf5::read_text(dataset, "checksum", path);
+}
+
+std::vector<DatasetInfo> list_datasets(hid_t file, const std::string& path) {
+  std::vector<std::string> names;
+  const auto keep = [](hid_t, const char* name, const H5O_info2_t* info, void* out) -> herr_t {
+    if (info->type == H5O_TYPE_DATASET) static_cast<std::vector<std::string>*>(out)->push_back(name);
+    return 0;
+  };
+  hdf5::check(H5Ovisit3(file, H5_INDEX_NAME, H5_ITER_NATIVE, keep, &names, H5O_INFO_BASIC), "list", path);
+  std::ranges::sort(names);
+  std::vector<DatasetInfo> datasets;
+  for (const std::string& name : names) {
+    datasets.push_back(describe(hdf5::open_dataset(file, name, path), "/" + name, path));
+  }
+  return datasets;
+}
+
+}  // namespace longspan

@@ -1,0 +1,193 @@
+#include "train/metrics_writer.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "checkpoint/provenance_attributes.hpp"
+#include "data/hdf5.hpp"
+
+namespace longspan {
+namespace {
+
+using hdf5::Handle;
+
+constexpr hsize_t kChunk = 256;  // rows
+constexpr std::int64_t kMetricsVersion = 1;
+constexpr std::size_t kSecondsColumn = 5;  // of train_columns
+
+// One dataset of a table: float64 or int64.
+struct Column {
+  std::string name, unit;
+  bool integer;
+
+  hid_t file_type() const { return integer ? H5T_STD_I64LE : H5T_IEEE_F64LE; }
+  hid_t memory_type() const { return integer ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE; }
+};
+
+// Values of both types have eight bytes: a row is one bit pattern a column.
+using Row = std::vector<std::uint64_t>;
+std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
+std::uint64_t bits(std::int64_t value) { return std::bit_cast<std::uint64_t>(value); }
+
+Row bits(const TrainRow& r) {
+  Row row = {bits(r.step),   bits(r.loss),    bits(r.grad_norm),         bits(r.learning_rate),
+             bits(r.tokens), bits(r.seconds), bits(r.tokens_per_second), bits(r.peak_bytes)};
+  for (const char* group : kCountedGroups) {
+    const auto found = r.comm_bytes.find(group);
+    row.push_back(bits(found == r.comm_bytes.end() ? std::int64_t{0} : found->second));
+  }
+  return row;
+}
+
+Row bits(const ValidationRow& r) { return {bits(r.step), bits(r.loss), bits(r.bits_per_byte)}; }
+
+std::vector<Column> train_columns() {
+  std::vector<Column> columns = {{"step", "1", true},
+                                 {"loss", "nat/token", false},
+                                 {"grad_norm", "1", false},
+                                 {"learning_rate", "1", false},
+                                 {"tokens", "token", true},
+                                 {"seconds", "s", false},
+                                 {"tokens_per_second", "token/s", false},
+                                 {"peak_bytes", "byte", true}};
+  for (const char* group : kCountedGroups) columns.push_back({std::string("comm_bytes/") + group, "byte", true});
+  return columns;
+}
+
+std::vector<Column> validation_columns() {
+  return {{"step", "1", true}, {"loss", "nat/token", false}, {"bits_per_byte", "bit/byte", false}};
+}
+
+// The columns of a group in a file that is being written.
+class Table {
+ public:
+  Table(hid_t file, const std::string& group, std::vector<Column> columns, std::string path)
+      : columns_(std::move(columns)), path_(std::move(path)) {
+    const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose), layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_create_intermediate_group(links, 1);
+    H5Pset_chunk(layout, 1, &kChunk);
+    const hsize_t none = 0, unlimited = H5S_UNLIMITED;
+    const Handle space(H5Screate_simple(1, &none, &unlimited), H5Sclose);
+    for (const Column& column : columns_) {
+      const std::string name = group + "/" + column.name;
+      datasets_.push_back(
+          hdf5::check(H5Dcreate2(file, name.c_str(), column.file_type(), space, links, layout, H5P_DEFAULT), H5Dclose,
+                      "write '" + name + "' into", path_));
+      hdf5::write_text(datasets_.back(), "unit", column.unit, path_);
+    }
+  }
+
+  void append(const Row& row) {
+    LONGSPAN_CHECK(row.size() == columns_.size(), "[metrics] {} values for {} columns", row.size(), columns_.size());
+    const hsize_t one = 1, first = rows_, end = ++rows_;
+    const Handle memory(H5Screate_simple(1, &one, nullptr), H5Sclose);
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      hdf5::check(H5Dset_extent(datasets_[i], &end), "write", path_);
+      const Handle space(H5Dget_space(datasets_[i]), H5Sclose);
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, nullptr, &one, nullptr);
+      hdf5::check(H5Dwrite(datasets_[i], columns_[i].memory_type(), memory, space, H5P_DEFAULT, &row[i]), "write",
+                  path_);
+    }
+  }
+
+  // `step` comes last, so that a reader who sees a step sees its whole row.
+  void flush() {
+    for (std::size_t i = datasets_.size(); i-- > 0;) hdf5::check(H5Dflush(datasets_[i]), "write", path_);
+  }
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<Handle> datasets_;
+  std::string path_;
+  hsize_t rows_ = 0;
+};
+
+// The rows of an old file. A run that was killed may have left columns of unequal length: the shortest counts.
+std::vector<Row> read_table(hid_t file, const std::string& group, const std::vector<Column>& columns,
+                            const std::string& path) {
+  std::vector<Row> rows;
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    const Handle dataset = hdf5::open_dataset(file, group + "/" + columns[c].name, path);
+    const Handle space(H5Dget_space(dataset), H5Sclose);
+    std::vector<std::uint64_t> column(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space)));
+    if (!column.empty()) {
+      hdf5::check(H5Dread(dataset, columns[c].memory_type(), H5S_ALL, H5S_ALL, H5P_DEFAULT, column.data()), "read",
+                  path);
+    }
+    rows.resize(c == 0 ? column.size() : std::min(rows.size(), column.size()));
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i].push_back(column[i]);
+  }
+  return rows;
+}
+
+struct OldRows {
+  std::vector<Row> train, validation;
+};
+
+// The rows with step <= `last`; `step` is the first column.
+OldRows read_old_rows(const std::string& path, std::int64_t last) {
+  OldRows old;
+  if (last < 0 || !std::filesystem::exists(path)) return old;
+  const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, hdf5::file_access()), H5Fclose);
+  try {
+    if (!file.open()) hdf5::fail("open", path);
+    old = {read_table(file, "train", train_columns(), path),
+           read_table(file, "validation", validation_columns(), path)};
+  } catch (const EnvironmentError& error) {
+    throw UserError("the metrics of the run cannot be continued ({}); move {} away", error.what(), path);
+  }
+  const auto later = [last](const Row& row) { return std::bit_cast<std::int64_t>(row[0]) > last; };
+  std::erase_if(old.train, later);
+  std::erase_if(old.validation, later);
+  return old;
+}
+
+}  // namespace
+
+struct MetricsWriter::File {
+  std::string path;
+  Handle file;
+  std::unique_ptr<Table> train, validation;
+};
+
+MetricsWriter::MetricsWriter(const std::string& path, const Provenance& provenance, std::int64_t resume_step)
+    : file_(std::make_unique<File>()) {
+  const OldRows old = read_old_rows(path, resume_step);
+  const std::string temporary = path + ".tmp";
+  // The new file takes the old one's place when it is whole, so that no moment leaves a run without metrics.
+  Handle& file = file_->file = hdf5::create_file(temporary);
+  hdf5::write_integer(file, "format_version", kMetricsVersion, temporary);
+  write_provenance(file, provenance, "start_time", temporary);
+  file_->path = path;
+  file_->train = std::make_unique<Table>(file, "train", train_columns(), path);
+  file_->validation = std::make_unique<Table>(file, "validation", validation_columns(), path);
+  for (const Row& row : old.train) file_->train->append(row);
+  for (const Row& row : old.validation) file_->validation->append(row);
+  if (!old.train.empty()) seconds_before_ = std::bit_cast<double>(old.train.back()[kSecondsColumn]);
+  hdf5::check(H5Fflush(file, H5F_SCOPE_GLOBAL), "write", temporary);
+  hdf5::check(H5Fstart_swmr_write(file), "share", temporary);
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
+    throw EnvironmentError("cannot rename {} to {}: {}", temporary, path, std::strerror(errno));
+  }
+}
+
+MetricsWriter::~MetricsWriter() = default;
+
+void MetricsWriter::append_train(const TrainRow& row) {
+  file_->train->append(bits(row));
+  file_->train->flush();
+}
+
+void MetricsWriter::append_validation(const ValidationRow& row) {
+  file_->validation->append(bits(row));
+  file_->validation->flush();
+}
+
+}  // namespace longspan

@@ -1,0 +1,25 @@
+// The folder of a run, DIRECTORY/NAME: config.cfg (the full configuration), log.txt, metrics.h5, checkpoints/. Rank 0
+// makes it; every rank knows the names.
+#pragma once
+
+#include <string>
+
+#include "comm/comm.hpp"
+
+namespace longspan {
+
+class RunFolder {
+ public:
+  // Makes the folder; what is inside stays, but config.cfg becomes `config`. Where that fails all ranks throw the same
+  // EnvironmentError. Collective over `world`.
+  RunFolder(const Comm& world, const std::string& directory, const std::string& name, const std::string& config);
+
+  const std::string& path() const { return path_; }
+  std::string metrics() const { return path_ + "/metrics.h5"; }
+  std::string log_file() const { return path_ + "/log.txt"; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace longspan

@@ -1,0 +1,100 @@
+#include "train/session.hpp"
+
+#include <algorithm>
+#include <numbers>
+
+namespace longspan {
+namespace {
+
+MeshShape mesh_shape(const ParallelConfig& p) {
+  return {static_cast<int>(p.data), static_cast<int>(p.tensor), static_cast<int>(p.pipeline),
+          static_cast<int>(p.sequence)};
+}
+
+ShardKind shard_kind(const std::string& name) {
+  for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
+    if (name == to_string(kind)) return kind;
+  }
+  throw UserError("parallel.sequence_shard = '{}' is no shard; use contiguous, zigzag or striped", name);
+}
+
+// The error of one rank would leave the others waiting in the next collective: every rank opens the corpus itself and
+// sees the same file, so that all of them throw.
+std::shared_ptr<const TokenStore> open_corpus(const DataConfig& data) {
+  if (data.corpus.empty()) throw UserError("data.corpus is not set; name a token store made by longspan-prepare");
+  return std::make_shared<const TokenStore>(data.corpus);
+}
+
+}  // namespace
+
+Session::Session(const TrainConfig& config, const Comm& world)
+    : config_(config),
+      mesh_(world, mesh_shape(config.parallel)),
+      dtype_(parse_float_dtype(config.run.dtype, "run.dtype")),
+      corpus_(open_corpus(config.data)),
+      shard_(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh_.shape().sequence,
+             mesh_.at().sequence),
+      store_(mesh_.shape(), mesh_.at()) {
+  MemoryPool::instance().set_limit(static_cast<std::size_t>(config_.run.memory_limit));
+  loader_ = std::make_unique<Loader>(corpus_,
+                                     LoaderSettings{.sequence_length = config_.data.sequence_length,
+                                                    .batch = config_.data.batch,
+                                                    .microbatches = config_.parallel.microbatches,
+                                                    .data_ranks = mesh_.shape().data,
+                                                    .data_rank = mesh_.at().data,
+                                                    .seed = static_cast<std::uint64_t>(config_.run.seed),
+                                                    .validation_fraction = config_.data.validation_fraction},
+                                     shard_);
+  decoder_ = std::make_unique<Decoder>(DecoderSettings{.model = config_.model,
+                                                       .vocabulary = corpus_->info().vocabulary,
+                                                       .max_length = config_.data.sequence_length,
+                                                       .sequence_method = config_.parallel.sequence_method,
+                                                       .recompute_blocks = config_.parallel.recompute == "block"},
+                                       store_);
+}
+
+void Session::allocate(bool training) {
+  store_.allocate(dtype_, static_cast<std::uint64_t>(config_.run.seed), training);
+  if (training) optimizer_ = std::make_unique<Optimizer>(config_.optimizer, store_);
+  sequence_ = std::make_unique<SequenceContext>(decoder_->sequence_context(shard_, dtype_));
+  executor_ = std::make_unique<PipelineExecutor>(
+      mesh_, *decoder_, *sequence_,
+      make_schedule(config_.parallel.schedule, mesh_.shape().pipeline, static_cast<int>(config_.parallel.microbatches)),
+      dtype_);
+}
+
+std::int64_t Session::parameters() const { return mesh_.model().all_reduce_value(store_.counted_elements()); }
+
+std::int64_t Session::state_bytes() const {
+  const auto value = static_cast<std::int64_t>(size_of(dtype_));
+  const auto accumulated = static_cast<std::int64_t>(size_of(accumulation_dtype(dtype_)));
+  // Values, gradients, two moments, and master weights where the parameters are not their own.
+  return store_.local_elements() * (value + 3 * accumulated + (value == accumulated ? 0 : accumulated));
+}
+
+double Session::validation_loss() {
+  const std::int64_t count = std::min(config_.validation.sequences, loader_->validation_windows());
+  const Range mine = split(count, mesh_.shape().data, mesh_.at().data);
+  const std::int64_t size = std::max<std::int64_t>(
+      1, config_.data.batch / (config_.parallel.data * config_.parallel.microbatches));
+  const std::int64_t batches = (mine.size() + size - 1) / size;
+  double targets = 0;
+  const StepInput input{.microbatch =
+                            [&](std::int64_t m) {
+                              const std::int64_t first = mine.begin + m * size;
+                              Microbatch data = loader_->validation(first, std::min(size, mine.end - first));
+                              targets += static_cast<double>(data.valid_targets);
+                              return data;
+                            },
+                        .mask_documents = config_.data.mask_documents};
+  const double loss = executor_->evaluate(input, batches);
+  return mesh_.pipeline().all_reduce_value(mesh_.replicas().all_reduce_value(loss)) /
+         mesh_.replicas().all_reduce_value(targets);
+}
+
+double Session::bits_per_byte(double loss) const {
+  const TokenStoreInfo& info = corpus_->info();
+  return loss / std::numbers::ln2 * static_cast<double>(info.tokens) / static_cast<double>(info.source_bytes);
+}
+
+}  // namespace longspan

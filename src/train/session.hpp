@@ -1,0 +1,57 @@
+// Everything that a configuration, a corpus and a mesh make together: what training and evaluation run on. Whatever a
+// user can get wrong is checked before the first tensor is allocated.
+#pragma once
+
+#include <memory>
+
+#include "checkpoint/checkpoint.hpp"
+#include "config/run_config.hpp"
+#include "data/loader.hpp"
+#include "models/decoder.hpp"
+#include "optim/optimizer.hpp"
+#include "pipeline/executor.hpp"
+
+namespace longspan {
+
+class Session {
+ public:
+  // Declares the model; allocates nothing. Collective over the world.
+  Session(const TrainConfig& config, const Comm& world);
+
+  // Parameters with their initial values; with `training` also gradients and optimizer states.
+  void allocate(bool training);
+
+  const TrainConfig& config() const { return config_; }
+  const Mesh& mesh() const { return mesh_; }
+  const TokenStore& corpus() const { return *corpus_; }
+  const Loader& loader() const { return *loader_; }
+  const Decoder& decoder() const { return *decoder_; }
+  ParameterStore& store() { return store_; }
+  Optimizer& optimizer() { return *optimizer_; }
+  PipelineExecutor& executor() { return *executor_; }
+  Dtype dtype() const { return dtype_; }
+
+  // Distinct parameters of the whole model. Collective.
+  std::int64_t parameters() const;
+  // Bytes this rank will hold for parameters, gradients and optimizer states.
+  std::int64_t state_bytes() const;
+  // Mean loss of a token over the first validation sequences, the same on every rank. Collective.
+  double validation_loss();
+  // Nats a token to bits a byte of the corpus' text.
+  double bits_per_byte(double loss) const;
+
+ private:
+  TrainConfig config_;
+  Mesh mesh_;
+  Dtype dtype_;
+  std::shared_ptr<const TokenStore> corpus_;
+  SequenceShard shard_;
+  ParameterStore store_;
+  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<Decoder> decoder_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<SequenceContext> sequence_;
+  std::unique_ptr<PipelineExecutor> executor_;
+};
+
+}  // namespace longspan

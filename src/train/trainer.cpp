@@ -1,0 +1,162 @@
+#include "train/trainer.hpp"
+
+#include <algorithm>
+#include <format>
+#include <utility>
+
+#include "comm/counters.hpp"
+#include "data/unigram.hpp"
+#include "ops/matmul.hpp"
+#include "tensor/device.hpp"
+#include "train/plan.hpp"
+#include "train/signals.hpp"
+
+namespace longspan {
+namespace {
+
+// Sums of small host values over ranks in one message.
+std::vector<std::int64_t> sum_over(const Comm& comm, const std::vector<std::int64_t>& values) {
+  const Tensor t = Tensor::from_host(values, {static_cast<std::int64_t>(values.size())}, Memory::communication, "totals");
+  comm.all_reduce(t);
+  return t.to_host<std::int64_t>();
+}
+
+// What all ranks reach together, each on a product of the model's size at the same time (ranks may share cores).
+double total_matrix_rate(const TrainConfig& config, Dtype dtype, const Comm& world) {
+  world.barrier();
+  const double rate = ops::measure_matrix_rate(dtype, 1024, config.model.width, config.model.width, 0.2);
+  return world.all_reduce_value(rate);
+}
+
+}  // namespace
+
+Trainer::Trainer(const TrainConfig& config, const std::string& resolved, const Comm& world)
+    : session_(config, world),
+      step_(session_),
+      provenance_(make_provenance(resolved, session_.mesh().shape().str())),
+      folder_(world, config.run.directory, config.run.name, resolved),
+      reporter_(world.rank() == 0, folder_.log_file()) {
+  reporter_.say(describe_plan(session_));
+  session_.allocate(true);
+  resume();
+  first_step_ = steps_done_;
+  if (world.rank() == 0) {
+    metrics_ = std::make_unique<MetricsWriter>(folder_.metrics(), provenance_, steps_done_ > 0 ? steps_done_ : -1);
+  }
+}
+
+void Trainer::resume() {
+  const RunConfig& run = session_.config().run;
+  if (run.resume == "never") return;
+  const Comm& world = session_.mesh().world();
+  std::string file = run.resume;
+  if (run.resume == "auto") {
+    file = world.broadcast_text(world.rank() == 0 ? latest_checkpoint(folder_.path()) : "", 0);
+  }
+  if (file.empty()) return;
+  const TrainState state = load_checkpoint(file, session_.mesh(), session_.store(), &session_.optimizer());
+  steps_done_ = state.step;
+  saved_step_ = state.step;
+  tokens_ = state.tokens;
+  reporter_.say(std::format("resumed    {} at step {}", file, state.step));
+}
+
+int Trainer::run() {
+  const TrainConfig& config = session_.config();
+  watch_stop_signals();
+  matrix_rate_ = total_matrix_rate(config, session_.dtype(), session_.mesh().world());
+  reporter_.say(std::format("matrix     {:.1f} GFLOP/s, all ranks together", matrix_rate_ / 1e9));
+  if (session_.mesh().world().rank() == 0) {
+    const double entropy = unigram_entropy(session_.corpus(), 0, session_.corpus().info().tokens);
+    reporter_.say(std::format("unigram    {:.4f} nats a token, {:.3f} bits a byte: what counting tokens alone reaches", entropy,
+                              session_.bits_per_byte(entropy)));
+  }
+  clock_.restart();
+  while (steps_done_ < config.run.steps) {
+    const Timer timer;
+    const StepResult result = step_.run(steps_done_);
+    device::fence();
+    ++steps_done_;
+    tokens_ += result.tokens;
+    report(result, timer.seconds());
+    const bool stop = agree_to_stop();
+    const bool last = steps_done_ == config.run.steps;
+    if (!stop && (last || due(config.validation.every))) validate();
+    if (stop || last || due(config.checkpoint.every)) save();
+    if (stop && !last) {
+      reporter_.say(std::format("stopped by a signal after step {}; run the same command to go on", steps_done_));
+      return static_cast<int>(ExitCode::stopped);
+    }
+  }
+  reporter_.say(std::format("done       {} steps in {}; {}", steps_done_ - first_step_, format_duration(clock_.seconds()),
+                            folder_.path()));
+  return static_cast<int>(ExitCode::done);
+}
+
+void Trainer::report(const StepResult& result, double seconds) {
+  const TrainConfig& config = session_.config();
+  const Comm& world = session_.mesh().world();
+  std::vector<std::int64_t> bytes;
+  for (std::size_t i = 0; i < kCountedGroups.size(); ++i) {
+    const std::int64_t now = CommCounters::instance().of_group(kCountedGroups[i]).bytes;
+    bytes.push_back(now - std::exchange(reported_bytes_[i], now));
+  }
+  bytes = sum_over(world, bytes);
+  const auto peak = static_cast<std::int64_t>(MemoryPool::instance().total().peak);
+  const std::int64_t fullest = world.all_reduce_value(peak, Reduce::max);
+  if (!metrics_) return;
+
+  TrainRow row{.step = steps_done_,
+               .loss = result.loss,
+               .grad_norm = result.gradient_norm,
+               .learning_rate = result.learning_rate,
+               .tokens = tokens_,
+               .seconds = metrics_->seconds_before() + clock_.seconds(),
+               .tokens_per_second = static_cast<double>(result.tokens) / seconds,
+               .peak_bytes = fullest};
+  for (std::size_t i = 0; i < kCountedGroups.size(); ++i) row.comm_bytes[kCountedGroups[i]] = bytes[i];
+  metrics_->append_train(row);
+
+  const auto done = static_cast<double>(steps_done_ - first_step_);
+  const double flops = session_.decoder().training_flops(config.data.sequence_length) * static_cast<double>(config.data.batch);
+  reporter_.progress({.step = steps_done_,
+                      .steps = config.run.steps,
+                      .loss = result.loss,
+                      .tokens_per_second = row.tokens_per_second,
+                      .utilisation = flops / seconds / matrix_rate_,
+                      .peak_bytes = static_cast<std::size_t>(fullest),
+                      .seconds_left = clock_.seconds() / done * static_cast<double>(config.run.steps - steps_done_)},
+                     steps_done_ == first_step_ + 1 || due(config.run.log_every) || steps_done_ == config.run.steps);
+}
+
+void Trainer::validate() {
+  if (session_.loader().validation_windows() == 0) return;
+  const double loss = session_.validation_loss();
+  const double bits = session_.bits_per_byte(loss);
+  if (metrics_) metrics_->append_validation({.step = steps_done_, .loss = loss, .bits_per_byte = bits});
+  reporter_.say(std::format("step {}  validation loss {:.4f} nats a token, {:.3f} bits a byte", steps_done_, loss, bits));
+}
+
+void Trainer::save() {
+  if (saved_step_ == steps_done_) return;
+  const TokenStoreInfo& corpus = session_.corpus().info();
+  const std::string file = checkpoint_path(folder_.path(), steps_done_);
+  save_checkpoint(file, session_.mesh(), session_.store(), session_.optimizer(),
+                  {.step = steps_done_,
+                   .tokens = tokens_,
+                   .next_sequence = steps_done_ * session_.config().data.batch,
+                   .seed = static_cast<std::uint64_t>(session_.config().run.seed),
+                   .vocabulary = corpus.vocabulary,
+                   .tokenizer = corpus.tokenizer,
+                   .tokenizer_model = corpus.tokenizer_model,
+                   .provenance = provenance_});
+  saved_step_ = steps_done_;
+  if (session_.mesh().world().rank() == 0) prune_checkpoints(folder_.path(), session_.config().checkpoint.keep);
+  reporter_.say(std::format("step {}  checkpoint {}", steps_done_, file));
+}
+
+bool Trainer::agree_to_stop() const {
+  return session_.mesh().world().all_reduce_value(std::int64_t{stop_requested() ? 1 : 0}, Reduce::max) != 0;
+}
+
+}  // namespace longspan

@@ -1,0 +1,43 @@
+// The training loop: batches, the pipeline schedule, gradient sums, clipping, AdamW, metrics, validation, checkpoints.
+#pragma once
+
+#include <memory>
+
+#include "base/timer.hpp"
+#include "train/metrics_writer.hpp"
+#include "train/progress.hpp"
+#include "train/run_folder.hpp"
+#include "train/session.hpp"
+#include "train/training_step.hpp"
+
+namespace longspan {
+
+class Trainer {
+ public:
+  // `resolved` is the full configuration, for the run folder and checkpoints. Collective over the world.
+  Trainer(const TrainConfig& config, const std::string& resolved, const Comm& world);
+
+  // Up to run.steps; returns the exit code: 0, or 75 after a stop signal and its checkpoint.
+  int run();
+
+ private:
+  void resume();
+  void report(const StepResult& result, double seconds);
+  void validate();
+  void save();
+  bool agree_to_stop() const;
+  bool due(std::int64_t every) const { return every > 0 && steps_done_ % every == 0; }
+
+  Session session_;
+  TrainingStep step_;
+  Provenance provenance_;
+  RunFolder folder_;
+  Reporter reporter_;
+  std::unique_ptr<MetricsWriter> metrics_;
+  Timer clock_;
+  std::int64_t steps_done_ = 0, tokens_ = 0, saved_step_ = -1, first_step_ = 0;
+  std::array<std::int64_t, kCountedGroups.size()> reported_bytes_{};  // counted up to the last report
+  double matrix_rate_ = 0;  // FLOP/s of all ranks together
+};
+
+}  // namespace longspan

@@ -1,0 +1,59 @@
+#include "train/training_step.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "optim/learning_rate.hpp"
+
+namespace longspan {
+namespace {
+
+// 0, "nothing is dropped", is never a key.
+std::uint64_t dropout_key(const TrainConfig& config, std::int64_t step) {
+  if (config.model.dropout == 0) return 0;
+  return hash_name("dropout", mix64(static_cast<std::uint64_t>(config.run.seed)) + static_cast<std::uint64_t>(step)) | 1;
+}
+
+}  // namespace
+
+StepResult TrainingStep::gradients(std::int64_t step) {
+  const TrainConfig& config = session_.config();
+  const Mesh& mesh = session_.mesh();
+  session_.store().zero_gradients();
+
+  // The loss is a sum over tokens divided by a count over tokens, both over all data and sequence ranks.
+  std::vector<Microbatch> data;
+  std::int64_t targets = 0;
+  for (std::int64_t m = 0; m < config.parallel.microbatches; ++m) {
+    data.push_back(session_.loader().training(step, m));
+    targets += data.back().valid_targets;
+  }
+  targets = mesh.replicas().all_reduce_value(targets);
+  const StepInput input{.microbatch = [&](std::int64_t m) { return data[static_cast<std::size_t>(m)]; },
+                        .factor = 1.0 / static_cast<double>(std::max<std::int64_t>(1, targets)),
+                        .dropout_key = dropout_key(config, step),
+                        .mask_documents = config.data.mask_documents};
+  const double local = session_.executor().train(
+      input, [this](int group) { reducer_.start(group); }, [this] { reducer_.poll(); });
+  reducer_.finish();
+
+  StepResult result;
+  result.loss = mesh.pipeline().all_reduce_value(mesh.replicas().all_reduce_value(local)) * input.factor;
+  result.gradient_norm = gradient_norm(session_.store(), mesh);
+  result.learning_rate = learning_rate(config.optimizer, step, config.run.steps);
+  result.tokens = targets;
+  if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
+    throw DivergedError(
+        "step {} has loss {} and gradient norm {}; lower optimizer.learning_rate or raise optimizer.warmup", step + 1,
+        result.loss, result.gradient_norm);
+  }
+  return result;
+}
+
+StepResult TrainingStep::run(std::int64_t step) {
+  const StepResult result = gradients(step);
+  session_.optimizer().step(result.learning_rate, clip_scale(result.gradient_norm, session_.config().optimizer.clip));
+  return result;
+}
+
+}  // namespace longspan

@@ -1,0 +1,32 @@
+// One optimizer step: all microbatches through the pipeline, gradient sums over the replicas, clipping, AdamW.
+#pragma once
+
+#include "optim/gradient_reducer.hpp"
+#include "train/session.hpp"
+
+namespace longspan {
+
+struct StepResult {
+  double loss = 0;            // mean over the step's tokens
+  double gradient_norm = 0;   // of the whole model, before clipping
+  double learning_rate = 0;
+  std::int64_t tokens = 0;    // with a target
+};
+
+class TrainingStep {
+ public:
+  // The session must be allocated for training before the first call.
+  explicit TrainingStep(Session& session) : session_(session), reducer_(session.store(), session.mesh()) {}
+
+  // Loss and complete gradients of step number `step` (from 0), no update; the same loss and norm on every rank.
+  // DivergedError where one of them is not finite. Collective.
+  StepResult gradients(std::int64_t step);
+  // The same, then the update. Collective.
+  StepResult run(std::int64_t step);
+
+ private:
+  Session& session_;
+  GradientReducer reducer_;
+};
+
+}  // namespace longspan

@@ -1,0 +1,150 @@
+// Files that are damaged or cannot be written: all ranks say the same, nobody waits, nothing is left behind.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <filesystem>
+
+#include "checkpoint/checkpoint.hpp"
+#include "checkpoint/small_model.hpp"
+#include "support/expect_error.hpp"
+#include "support/shared_folder.hpp"
+#include "support/world.hpp"
+
+namespace longspan {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::sentence_of;
+using testing::SharedFolder;
+using testing::SmallModel;
+
+const TrainState kState = {.step = 1, .tokenizer = "byte", .provenance = {.config = "[run]\n"}};
+
+// The error of a call that all ranks make, which must be the same on all.
+template <class Thrown, class Body>
+std::string common_sentence(const Body& body) {
+  const std::string own = sentence_of<Thrown>(body);
+  EXPECT_EQ(own, world().broadcast_text(own, 0));
+  return own;
+}
+
+class Damage : public ::testing::Test {
+ protected:
+  Damage() : mesh(world(), {.pipeline = world().size()}), model(mesh, Dtype::float32, 7, 1), folder(world()) {
+    save_checkpoint(folder.path("good.h5"), mesh, model.store, model.optimizer, kState);
+    content = folder.read("good.h5");
+  }
+  std::string loading(const std::string& path) {
+    return common_sentence<UserError>([&] { load_checkpoint(path, mesh, model.store, &model.optimizer); });
+  }
+  // Position of an element's bytes in the file.
+  std::size_t find(const std::string& dataset) const {
+    const std::string path = folder.path("good.h5");
+    const hdf5::Handle file = hdf5::open_file(path, "checkpoint");
+    return H5Dget_offset(hdf5::open_dataset(file, dataset, path));
+  }
+
+  Mesh mesh;
+  SmallModel model;
+  SharedFolder folder;
+  std::string content;
+};
+
+TEST_F(Damage, AFlippedBitInAnyTensorIsFound) {
+  for (const std::string name : {"/model/blocks.2.query.weight", "/optimizer/v/embedding.weight"}) {
+    std::string bad = content;
+    bad[find(name) + 5] ^= 0x10;
+    const std::string path = folder.write("bad.h5", bad);
+    EXPECT_EQ(loading(path),
+              "the checkpoint " + path + " is damaged: the checksum of " + name + " is wrong; use another one");
+  }
+}
+
+TEST_F(Damage, AFlippedBitInTheConfigurationIsFound) {
+  std::string bad = content;
+  const std::size_t at = bad.find("[run]\n");
+  ASSERT_NE(at, std::string::npos);
+  bad[at + 1] ^= 0x10;
+  EXPECT_THAT(loading(folder.write("bad.h5", bad)), HasSubstr("is damaged"));
+}
+
+TEST_F(Damage, ACutFileIsFoundAtEveryLength) {
+  for (const double part : {0.1, 0.5, 0.9, 0.999}) {
+    const auto length = static_cast<std::size_t>(part * static_cast<double>(content.size()));
+    EXPECT_THAT(loading(folder.write("cut.h5", content.substr(0, length))), HasSubstr("is cut short or damaged"));
+  }
+  EXPECT_THAT(loading(folder.write("cut.h5", "")), HasSubstr("no HDF5 file"));
+}
+
+TEST_F(Damage, WhatIsNoCheckpointIsSaid) {
+  EXPECT_THAT(loading(folder.write("text.h5", "some text, not a checkpoint")), HasSubstr("no HDF5 file"));
+  EXPECT_THAT(loading(folder.path("none.h5")), HasSubstr("does not exist"));
+  EXPECT_THAT(loading(folder.path()), HasSubstr("is a folder"));
+  const std::string path = folder.path("other.h5");
+  if (world().rank() == 0) hdf5::create_file(path).close(path);
+  world().barrier();
+  EXPECT_THAT(loading(path), HasSubstr("is no checkpoint"));
+}
+
+TEST_F(Damage, AnotherFormatVersionIsRefused) {
+  const std::string path = folder.write("new.h5", content);
+  if (world().rank() == 0) {
+    const hdf5::Handle file(H5Fopen(path.c_str(), H5F_ACC_RDWR, hdf5::file_access()), H5Fclose);
+    ASSERT_GE(H5Adelete(file, "format_version"), 0);
+    hdf5::write_integer(file, "format_version", kCheckpointVersion + 1, path);
+  }
+  world().barrier();
+  EXPECT_THAT(loading(path), HasSubstr("has format version 2, but this program reads version 1"));
+}
+
+TEST_F(Damage, OfABrokenLoadNothingReachesTheModel) {
+  std::string bad = content;
+  bad[find("/optimizer/v/norm.weight")] ^= 0x10;
+  const Tensor before = Tensor::empty(model.store.values().shape(), Dtype::float32);
+  ops::copy(model.store.values(), before);
+  loading(folder.write("bad.h5", bad));
+  EXPECT_EQ(model.store.values().to_host<float>(), before.to_host<float>());
+}
+
+class FailedSave : public Damage {
+ protected:
+  std::string saving(const std::string& path) {
+    return common_sentence<EnvironmentError>(
+        [&] { save_checkpoint(path, mesh, model.store, model.optimizer, kState); });
+  }
+  std::size_t files() const {
+    const std::filesystem::directory_iterator entries(folder.path());
+    return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+  }
+};
+
+TEST_F(FailedSave, AMissingFolderIsNamed) {
+  const std::string path = folder.path("none/a.h5");
+  EXPECT_EQ(saving(path), "cannot write " + path + ": there is no folder " + folder.path("none"));
+}
+
+TEST_F(FailedSave, AFolderThatCannotBeWrittenIsNamed) { EXPECT_THAT(saving("/proc/a.h5"), HasSubstr("/proc/a.h5")); }
+
+// A limit on the size of files stands for a full disk; the old checkpoint of this name must survive.
+TEST_F(FailedSave, AFullDiskLeavesTheOldFileAndNothingElse) {
+  const std::size_t before = files();
+  const auto previous = signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  getrlimit(RLIMIT_FSIZE, &old);
+  for (const rlim_t limit : {rlim_t{0}, rlim_t{3000}, static_cast<rlim_t>(content.size() - 100)}) {
+    const rlimit small{limit, old.rlim_max};
+    if (world().rank() == 0) setrlimit(RLIMIT_FSIZE, &small);
+    const std::string sentence = saving(folder.path("good.h5"));
+    if (world().rank() == 0) setrlimit(RLIMIT_FSIZE, &old);
+    EXPECT_THAT(sentence, HasSubstr("space")) << limit;
+    EXPECT_EQ(files(), before);
+  }
+  signal(SIGXFSZ, previous);
+  EXPECT_TRUE(folder.read("good.h5") == content);
+  load_checkpoint(folder.path("good.h5"), mesh, model.store, &model.optimizer);
+}
+
+}  // namespace
+}  // namespace longspan

@@ -1,0 +1,57 @@
+// A model of hand-declared parameters on any mesh: split by rows, by columns, whole, and with a tied embedding.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.hpp"
+#include "ops/elementwise.hpp"
+
+namespace longspan::testing {
+
+inline constexpr int kLayers = 4;
+
+struct SmallModel {
+  // After `steps` optimizer steps with gradients that do not depend on the mesh.
+  SmallModel(const Mesh& mesh, Dtype dtype, std::uint64_t seed, int steps, std::int64_t width = 6, int layers = kLayers)
+      : store(mesh.shape(), mesh.at()), optimizer({}, allocated(mesh, dtype, seed, width, layers)) {
+    for (int i = 0; i < steps; ++i) {
+      for (const auto& p : store.all()) ops::copy(p->value(), p->gradient());
+      optimizer.step(0.01, 1);
+    }
+  }
+
+  ParameterStore store;
+  Optimizer optimizer;
+
+ private:
+  const ParameterStore& allocated(const Mesh& mesh, Dtype dtype, std::uint64_t seed, std::int64_t width, int layers) {
+    if (mesh.first_stage()) declare("embedding.weight", {11, width}, {.dim = 0});
+    const Range mine = split(layers, mesh.shape().pipeline, mesh.at().pipeline);
+    for (std::int64_t layer = mine.begin; layer < mine.end; ++layer) {
+      const std::string block = "blocks." + std::to_string(layer) + ".";
+      declare(block + "norm.weight", {width}, {});
+      // Three heads of two rows: uneven on two ranks, an empty part on four.
+      declare(block + "query.weight", {6, width}, {.dim = 0, .granule = 2});
+      declare(block + "output.weight", {width, 6}, {.dim = 1, .granule = 2});
+      declare(block + "query.bias", {6}, {.dim = 0, .granule = 2});
+    }
+    if (mesh.last_stage()) declare("norm.weight", {width}, {});
+    if (mesh.last_stage() && !mesh.first_stage()) declare("embedding.weight", {11, width}, {.dim = 0}, true);
+    store.allocate(dtype, seed);
+    return store;
+  }
+
+  void declare(const std::string& name, const Shape& shape, const ParameterShard& shard, bool tied_copy = false) {
+    ParameterInfo info;
+    info.name = name;
+    info.shape = shape;
+    info.shard = shard;
+    info.init = Initializer::normal(0.5);
+    info.decay = true;
+    info.tied_copy = tied_copy;
+    store.declare(info);
+  }
+};
+
+}  // namespace longspan::testing

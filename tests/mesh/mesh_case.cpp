@@ -1,0 +1,131 @@
+#include "mesh/mesh_case.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <format>
+
+#include "base/hash.hpp"
+
+namespace longspan::mesh_test {
+
+std::string make_corpus(const Comm& world) {
+  const std::string path = world.broadcast_text(
+      (std::filesystem::temp_directory_path() / std::format("longspan-mesh-{}.h5", getpid())).string(), 0);
+  if (world.rank() == 0) {
+    const TokenStoreInfo info{.tokenizer = "byte", .source = "test", .vocabulary = 257, .end_of_document = 256};
+    TokenStoreWriter writer(path, info);
+    std::uint64_t state = 1;
+    for (int document = 0; document < 120; ++document) {
+      std::vector<std::int32_t> tokens;
+      const auto length = static_cast<int>(mix64(++state) % 90);
+      // Letters that follow each other by a rule, so that there is something to learn.
+      for (int i = 0; i < length; ++i) tokens.push_back(static_cast<std::int32_t>('a' + (i * (document % 5 + 1)) % 26));
+      writer.append(tokens);
+      writer.add_source_bytes(length);
+      writer.end_document();
+    }
+    writer.finish();
+  }
+  world.barrier();
+  return path;
+}
+
+TrainConfig small_config(const std::string& corpus) {
+  TrainConfig c;
+  c.run.dtype = "float64";
+  c.run.seed = 5;
+  c.run.steps = 10;
+  c.model.layers = 4;
+  c.model.width = 32;
+  c.model.heads = 4;
+  c.model.kv_heads = 4;
+  c.model.feed_forward = 50;  // uneven over 4 ranks
+  c.model.norm = "rms";
+  c.model.activation = "swiglu";
+  c.data.corpus = corpus;
+  c.data.sequence_length = 45;  // not a multiple of 2 S for any S > 1
+  c.data.batch = 8;
+  c.parallel.microbatches = 2;
+  c.optimizer.learning_rate = 0.01;
+  c.optimizer.warmup = 2;
+  return c;
+}
+
+Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks, int steps) {
+  config.parallel.data = shape.data;
+  config.parallel.tensor = shape.tensor;
+  config.parallel.pipeline = shape.pipeline;
+  config.parallel.sequence = shape.sequence;
+  // The microbatches of a data rank shrink with the number of data ranks: one sequence each at 4 x 2.
+  if (config.data.batch % (shape.data * config.parallel.microbatches) != 0) config.parallel.microbatches = 1;
+  check(config);
+  Session session(config, ranks);
+  session.allocate(true);
+  TrainingStep step(session);
+  Outcome outcome;
+  for (int s = 0; s < steps; ++s) {
+    const StepResult result = step.run(s);
+    outcome.losses.push_back(result.loss);
+    outcome.norms.push_back(result.gradient_norm);
+  }
+  for (const auto& p : session.store().all()) {
+    if (p->info().tied_copy) continue;
+    outcome.gradients[p->info().name] = p->gradient().to_host<double>();
+    outcome.ranges[p->info().name] = p->range();
+    outcome.dims[p->info().name] = p->info().shard.dim;
+  }
+  return outcome;
+}
+
+std::vector<MeshShape> factorisations(int n) {
+  std::vector<MeshShape> shapes;
+  for (int d = 1; d <= n; ++d) {
+    for (int t = 1; t <= n / d; ++t) {
+      for (int p = 1; p <= n / (d * t); ++p) {
+        if (n % (d * t * p) != 0) continue;
+        const MeshShape shape{d, t, p, n / (d * t * p)};
+        if (8 % d == 0 && 4 % t == 0 && p <= 4) shapes.push_back(shape);
+      }
+    }
+  }
+  return shapes;
+}
+
+double loss_deviation(const Outcome& mesh, const Outcome& one) {
+  double worst = 0;
+  for (std::size_t i = 0; i < one.losses.size(); ++i) {
+    worst = std::max(worst, std::abs(mesh.losses[i] / one.losses[i] - 1));
+    worst = std::max(worst, std::abs(mesh.norms[i] / one.norms[i] - 1));
+  }
+  return worst;
+}
+
+double gradient_deviation(const Outcome& mesh, const Outcome& one) {
+  double worst = 0;
+  for (const auto& [name, part] : mesh.gradients) {
+    const std::vector<double>& whole = one.gradients.at(name);
+    double largest = 0;
+    for (const double g : whole) largest = std::max(largest, std::abs(g));
+    const Range range = mesh.ranges.at(name), all = one.ranges.at(name);
+    const bool columns = mesh.dims.at(name) == 1;
+    // Local element (row, column) of a block of rows or of columns of the whole matrix.
+    const auto local_rows = columns ? static_cast<std::int64_t>(part.size()) / std::max<std::int64_t>(1, range.size())
+                                    : range.size();
+    const std::int64_t local_cols = local_rows == 0 ? 0 : static_cast<std::int64_t>(part.size()) / local_rows;
+    const std::int64_t whole_cols = columns ? all.size() : local_cols;
+    for (std::int64_t r = 0; r < local_rows; ++r) {
+      for (std::int64_t c = 0; c < local_cols; ++c) {
+        const std::int64_t row = columns ? r : r + range.begin, col = columns ? c + range.begin : c;
+        const double difference = part[static_cast<std::size_t>(r * local_cols + c)] -
+                                  whole[static_cast<std::size_t>(row * whole_cols + col)];
+        worst = std::max(worst, std::abs(difference) / largest);
+      }
+    }
+  }
+  return worst;
+}
+
+}  // namespace longspan::mesh_test

@@ -1,0 +1,98 @@
+// Promise 1: in float64 every mesh gives the losses and gradients of one rank to 1e-10 relative. Each test runs on
+// every mesh of the ranks that it was started with.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "mesh/mesh_case.hpp"
+#include "support/world.hpp"
+
+namespace longspan::mesh_test {
+namespace {
+
+constexpr double kTolerance = 1e-10;
+constexpr int kSteps = 5;
+
+class MeshEquality : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { corpus = make_corpus(world()); }
+  static void TearDownTestSuite() {
+    world().barrier();
+    if (world().rank() == 0) std::filesystem::remove(corpus);
+  }
+
+  // Every rank computes one rank's answer by itself, then its part of every mesh's.
+  void expect_equal(const TrainConfig& config) const {
+    const Comm self = world().split("self", world().rank(), 0);
+    const Outcome one = run_steps(config, {}, self, kSteps);
+    for (const MeshShape& shape : factorisations(world().size())) {
+      const Outcome mesh = run_steps(config, shape, world(), kSteps);
+      EXPECT_LT(loss_deviation(mesh, one), kTolerance) << shape.str();
+      EXPECT_LT(gradient_deviation(mesh, one), kTolerance) << shape.str();
+    }
+  }
+
+  static std::string corpus;
+};
+std::string MeshEquality::corpus;
+
+TEST_F(MeshEquality, LlamaShapeWithTiedEmbeddings) { expect_equal(small_config(corpus)); }
+
+TEST_F(MeshEquality, GptShapeWithBiasesLearnedPositionsAndDropout) {
+  TrainConfig c = small_config(corpus);
+  c.model.norm = "layer";
+  c.model.activation = "gelu";
+  c.model.positions = "learned";
+  c.model.bias = true;
+  c.model.dropout = 0.1;
+  expect_equal(c);
+}
+
+TEST_F(MeshEquality, AlibiWindowUntiedRecomputed) {
+  TrainConfig c = small_config(corpus);
+  c.model.positions = "alibi";
+  c.model.window = 13;
+  c.model.tied_embeddings = false;
+  c.parallel.recompute = "block";
+  c.parallel.schedule = "gpipe";
+  expect_equal(c);
+}
+
+TEST_F(MeshEquality, SequencesShorterThanTheRanks) {
+  TrainConfig c = small_config(corpus);
+  c.data.sequence_length = 3;
+  expect_equal(c);
+}
+
+TEST_F(MeshEquality, EveryShardOfTheSequence) {
+  for (const char* shard : {"contiguous", "striped"}) {
+    TrainConfig c = small_config(corpus);
+    c.parallel.sequence_shard = shard;
+    c.data.mask_documents = false;
+    expect_equal(c);
+  }
+}
+
+TEST_F(MeshEquality, TheSameMeshTwiceGivesTheSameBits) {
+  const MeshShape shape = factorisations(world().size()).back();
+  TrainConfig c = small_config(corpus);
+  c.run.dtype = "float32";
+  c.parallel.microbatches = 1;
+  const auto losses = [&] {
+    TrainConfig config = c;
+    config.parallel.data = shape.data;
+    config.parallel.tensor = shape.tensor;
+    config.parallel.pipeline = shape.pipeline;
+    config.parallel.sequence = shape.sequence;
+    Session session(config, world());
+    session.allocate(true);
+    TrainingStep step(session);
+    std::vector<double> values;
+    for (int s = 0; s < kSteps; ++s) values.push_back(step.run(s).loss);
+    return values;
+  };
+  EXPECT_EQ(losses(), losses());
+}
+
+}  // namespace
+}  // namespace longspan::mesh_test
