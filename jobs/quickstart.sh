@@ -19,7 +19,7 @@ train() {
 }
 
 draw() {
-  container/run python3 analysis/loss_curve.py runs/quickstart
+  container/run env PYTHONPATH=analysis python3 -m longspan_analysis.plot_loss runs/quickstart --out runs/quickstart/loss.png
 }
 
 sample() {

@@ -1,6 +1,6 @@
 # Sourced by jobs/quickstart.sh and tests/run.sh; changes to the checkout's root.
-# setup TARGET: the libraries, the configured build folder, and TARGET built in it (build.ninja's
-# `all`, or `apps/all` for the programs alone). Where all is up to date it takes a second or two.
+# setup TARGET: the libraries, the configured build folder, and TARGET built in it (`all`, or
+# `apps/all` for the programs alone). Where all is up to date it takes a second or two.
 # Ends with status 3 and the end of the log where a step fails.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 3
@@ -9,7 +9,7 @@ step() { # WHAT COMMAND...: says WHAT and how long it took; what the command pri
   local what=$1 started=$SECONDS log=build/setup.log
   shift
   mkdir -p build
-  echo "setup: $what"
+  echo "setup: $what (log: $log)"
   if ! "$@" > "$log" 2>&1; then
     tail -n 30 "$log"
     echo "setup: $what failed after $((SECONDS - started)) s; the lines above end $PWD/$log" >&2
@@ -27,5 +27,5 @@ setup() { # TARGET
     step configure container/run cmake --fresh --preset release
     echo "$userland" > build/userland
   fi
-  step "build (log: build/setup.log)" container/run cmake --build --preset release --target "$1"
+  step build container/run cmake --build --preset release --target "$1"
 }

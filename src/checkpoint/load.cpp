@@ -35,26 +35,28 @@ std::string read_tokenizer_model(const Handle& group, const std::string& path) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-TrainState read_state(const Handle& file, const std::string& path) {
-  const Handle group = hdf5::check(H5Gopen2(file, "state", H5P_DEFAULT), H5Gclose, "open /state of", path);
-  return {.step = hdf5::read_integer(group, "step", path),
-          .tokens = hdf5::read_integer(group, "tokens", path),
-          .next_sequence = hdf5::read_integer(group, "next_sequence", path),
-          .seed = static_cast<std::uint64_t>(hdf5::read_integer(group, "seed", path)),
-          .vocabulary = hdf5::read_integer(group, "vocabulary", path),
-          .tokenizer = hdf5::read_text(group, "tokenizer", path),
-          .tokenizer_model = read_tokenizer_model(group, path),
-          .provenance = read_provenance(group, "time", path)};
-}
-
-// Once the file is open as a checkpoint, what HDF5 cannot read in it is damage.
-template <class Body>
-void reading(const std::string& path, const Body& body) {
+// What cannot be read in a file of the right kind and version is damaged.
+template <class Thrown, class Body>
+auto reading(const std::string& path, const Body& body) {
   try {
-    body();
-  } catch (const EnvironmentError& error) {
+    return body();
+  } catch (const Thrown& error) {
     throw UserError("the checkpoint {} is damaged ({}); use another one", path, error.what());
   }
+}
+
+TrainState read_state(const Handle& file, const std::string& path) {
+  return reading<Error>(path, [&]() -> TrainState {
+    const Handle group = hdf5::check(H5Gopen2(file, "state", H5P_DEFAULT), H5Gclose, "open /state of", path);
+    return {.step = hdf5::read_integer(group, "step", path),
+            .tokens = hdf5::read_integer(group, "tokens", path),
+            .next_sequence = hdf5::read_integer(group, "next_sequence", path),
+            .seed = static_cast<std::uint64_t>(hdf5::read_integer(group, "seed", path)),
+            .vocabulary = hdf5::read_integer(group, "vocabulary", path),
+            .tokenizer = hdf5::read_text(group, "tokenizer", path),
+            .tokenizer_model = read_tokenizer_model(group, path),
+            .provenance = read_provenance(group, "time", path)};
+  });
 }
 
 void check_shape(const Handle& file, const std::string& group, const CatalogueEntry& entry, const std::string& path) {
@@ -139,9 +141,7 @@ std::vector<std::string> damaged_datasets(hid_t file, const std::string& path) {
 
 CheckpointInfo read_checkpoint_info(const std::string& path) {
   const Handle file = open_checkpoint(path);
-  CheckpointInfo info;
-  reading(path, [&] { info = {read_state(file, path), list_datasets(file, path)}; });
-  return info;
+  return {read_state(file, path), reading<Error>(path, [&] { return list_datasets(file, path); })};
 }
 
 TrainState load_checkpoint(const std::string& path, const Mesh& mesh, const ParameterStore& store,
@@ -151,7 +151,8 @@ TrainState load_checkpoint(const std::string& path, const Mesh& mesh, const Para
   if (mesh.at() == MeshCoordinate{}) {
     checked.attempt([&] {
       const Handle file = open_checkpoint(path);
-      reading(path, [&] {
+      read_state(file, path);
+      reading<EnvironmentError>(path, [&] {
         check_model(file, entries, optimizer, path);
         check_undamaged(file, path);
       });
@@ -162,14 +163,12 @@ TrainState load_checkpoint(const std::string& path, const Mesh& mesh, const Para
   TrainState state;
   together(mesh.world(), [&] {
     const Handle file = open_checkpoint(path);
-    reading(path, [&] {
-      state = read_state(file, path);
+    state = read_state(file, path);
+    reading<EnvironmentError>(path, [&] {
       read_parts(file, store, optimizer, path);
-      if (optimizer != nullptr) {
-        const Handle group =
-            hdf5::check(H5Gopen2(file, "optimizer", H5P_DEFAULT), H5Gclose, "open /optimizer of", path);
-        optimizer->set_steps_done(hdf5::read_integer(group, "steps", path));
-      }
+      if (optimizer == nullptr) return;
+      const Handle group = hdf5::check(H5Gopen2(file, "optimizer", H5P_DEFAULT), H5Gclose, "open /optimizer of", path);
+      optimizer->set_steps_done(hdf5::read_integer(group, "steps", path));
     });
   });
   return state;

@@ -18,6 +18,8 @@ namespace {
 
 using hdf5::Handle;
 
+constexpr unsigned kHeaderAttributes = 100;
+
 std::filesystem::path folder_of(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
   return folder.empty() ? "." : folder;
@@ -49,6 +51,15 @@ void check_room(const std::string& path, std::int64_t bytes) {
   }
 }
 
+// Of a file's root or a group. Without times of creation the same state makes the same file. Attributes stay in the
+// object's header, however many, as HDF5 keeps a checksum of headers but not of its heaps.
+Handle group_properties(hid_t property_class) {
+  Handle properties(H5Pcreate(property_class), H5Pclose);
+  H5Pset_obj_track_times(properties, false);
+  H5Pset_attr_phase_change(properties, kHeaderAttributes, 0);
+  return properties;
+}
+
 // A checkpoint that is being written, under a temporary name that goes away unless finish() is reached.
 class Writer {
  public:
@@ -61,15 +72,17 @@ class Writer {
   Writer& operator=(const Writer&) = delete;
 
   void start(const TrainState& state, std::int64_t optimizer_steps) {
-    file_ = hdf5::create_file(temporary_);
+    const Handle access = hdf5::file_access();
+    file_ = hdf5::check(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, group_properties(H5P_FILE_CREATE), access),
+                        H5Fclose, "create", temporary_);
     hdf5::write_integer(file_, "format_version", kCheckpointVersion, temporary_);
     hdf5::write_integer(make_group("optimizer"), "steps", optimizer_steps, temporary_);
     write_state(make_group("state"), state);
   }
 
   Handle make_group(const std::string& name) {
-    return hdf5::check(H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose, "write",
-                       temporary_);
+    return hdf5::check(H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, group_properties(H5P_GROUP_CREATE), H5P_DEFAULT),
+                       H5Gclose, "write", temporary_);
   }
 
   void write(const std::string& group, const CatalogueEntry& entry, Dtype dtype, const std::vector<std::byte>& data) {

@@ -38,9 +38,7 @@ void append_entry(std::string& out, const std::string& left, const std::string& 
 
 }  // namespace
 
-std::string Options::version() const {
-  return std::format("{} {} ({})\n", program_, longspan::version(), git_hash());
-}
+std::string Options::version() const { return std::format("{} {} ({})\n", program_, longspan::version(), git_hash()); }
 
 std::string Options::help() const {
   std::string out =

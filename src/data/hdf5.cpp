@@ -43,11 +43,10 @@ bool has_signature(const std::string& path) {
   return std::memcmp(head, signature, sizeof head) == 0;
 }
 
-Handle text_type(std::size_t bytes) {
+Handle text_type() {
   Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
-  H5Tset_size(type, bytes);
+  H5Tset_size(type, H5T_VARIABLE);
   H5Tset_cset(type, H5T_CSET_UTF8);
-  H5Tset_strpad(type, H5T_STR_NULLPAD);
   return type;
 }
 
@@ -135,10 +134,11 @@ Handle open_dataset(hid_t parent, const std::string& name, const std::string& pa
 
 bool has_attribute(hid_t object, const std::string& name) { return H5Aexists(object, name.c_str()) > 0; }
 
+// Of variable length, which h5py reads as str.
 void write_text(hid_t object, const std::string& name, const std::string& value, const std::string& path) {
-  // A type of no bytes does not exist: an empty text is one padding byte.
-  const Handle space(H5Screate(H5S_SCALAR), H5Sclose), type = text_type(std::max<std::size_t>(value.size(), 1));
-  write_attribute(object, name, space, type, type, value.c_str(), path);
+  const Handle space(H5Screate(H5S_SCALAR), H5Sclose), type = text_type();
+  const char* text = value.c_str();
+  write_attribute(object, name, space, type, type, &text, path);
 }
 
 void write_integer(hid_t object, const std::string& name, std::int64_t value, const std::string& path) {
@@ -161,11 +161,9 @@ std::string read_text(hid_t object, const std::string& name, const std::string& 
   const Handle attribute = open_attribute(object, name, path);
   const Handle type(H5Aget_type(attribute), H5Tclose);
   if (H5Tget_class(type) != H5T_STRING) throw UserError("attribute '{}' of {} is no text", name, path);
-  if (H5Tis_variable_str(type) > 0) {  // what h5py writes
-    const Handle memory = text_type(H5T_VARIABLE);
-    H5Tset_cset(memory, H5Tget_cset(type));
+  if (H5Tis_variable_str(type) > 0) {
     char* text = nullptr;
-    check(H5Aread(attribute, memory, &text), "read attribute '" + name + "' of", path);
+    check(H5Aread(attribute, type, &text), "read attribute '" + name + "' of", path);
     const std::string value = text == nullptr ? "" : text;
     H5free_memory(text);
     return value;

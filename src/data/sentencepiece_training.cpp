@@ -47,7 +47,6 @@ std::string train_sentencepiece(const std::function<bool(std::string& line)>& ne
       {"add_dummy_prefix", "false"},
       {"allow_whitespace_only_pieces", "true"},
       {"max_sentence_length", std::to_string(kSentenceBytes)},
-      {"user_defined_symbols", "\t"},  // sentencepiece learns no piece with a tab
       {"unk_id", "0"},
       {"eos_id", "1"},
       {"bos_id", "-1"},

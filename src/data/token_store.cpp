@@ -104,10 +104,13 @@ std::vector<std::int32_t> TokenStore::read(std::int64_t first, std::int64_t coun
 }
 
 std::vector<std::int64_t> TokenStore::document_starts(std::int64_t first, std::int64_t count) const {
+  LONGSPAN_CHECK(first >= 0 && count >= 0 && first + count <= info_.tokens, "[token store] {} has no tokens {} to {}",
+                 path_, first, first + count);
+  // The last entry of documents_ is the end of the corpus, which no range reaches.
   std::vector<std::int64_t> starts;
-  auto start = std::ranges::lower_bound(documents_, first);
-  // The last entry is the end of the corpus, where no document starts.
-  for (; start + 1 < documents_.end() && *start < first + count; ++start) starts.push_back(*start - first);
+  for (auto start = std::ranges::lower_bound(documents_, first); *start < first + count; ++start) {
+    starts.push_back(*start - first);
+  }
   return starts;
 }
 

@@ -9,15 +9,23 @@ namespace {
 
 struct Gelu {
   template <class A>
-  KOKKOS_INLINE_FUNCTION static A value(A x) { return math::gelu(x); }
+  KOKKOS_INLINE_FUNCTION static A value(A x) {
+    return math::gelu(x);
+  }
   template <class A>
-  KOKKOS_INLINE_FUNCTION static A derivative(A x) { return math::gelu_derivative(x); }
+  KOKKOS_INLINE_FUNCTION static A derivative(A x) {
+    return math::gelu_derivative(x);
+  }
 };
 struct Silu {
   template <class A>
-  KOKKOS_INLINE_FUNCTION static A value(A x) { return math::silu(x); }
+  KOKKOS_INLINE_FUNCTION static A value(A x) {
+    return math::silu(x);
+  }
   template <class A>
-  KOKKOS_INLINE_FUNCTION static A derivative(A x) { return math::silu_derivative(x); }
+  KOKKOS_INLINE_FUNCTION static A derivative(A x) {
+    return math::silu_derivative(x);
+  }
 };
 
 template <class T, class F>
@@ -25,8 +33,8 @@ void forward_kernel(const Tensor& x, const Tensor& y) {
   using A = accumulation_t<T>;
   const T* const in = x.data<T>();
   T* const out = y.data<T>();
-  for_elements("longspan::ops::activation_forward", x.size(),
-               KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(F::value(A(in[i]))); });
+  for_elements(
+      "longspan::ops::activation_forward", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(F::value(A(in[i]))); });
 }
 
 template <class T, class F>
@@ -34,8 +42,9 @@ void backward_kernel(const Tensor& x, const Tensor& dy, const Tensor& dx) {
   using A = accumulation_t<T>;
   const T *const in = x.data<T>(), *const grad = dy.data<T>();
   T* const out = dx.data<T>();
-  for_elements("longspan::ops::activation_backward", x.size(),
-               KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(A(grad[i]) * F::derivative(A(in[i]))); });
+  for_elements(
+      "longspan::ops::activation_backward", x.size(),
+      KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(A(grad[i]) * F::derivative(A(in[i]))); });
 }
 
 template <class T>
@@ -43,8 +52,9 @@ void swiglu_forward_kernel(const Tensor& gate, const Tensor& up, const Tensor& y
   using A = accumulation_t<T>;
   const T *const g = gate.data<T>(), *const u = up.data<T>();
   T* const out = y.data<T>();
-  for_elements("longspan::ops::swiglu_forward", y.size(),
-               KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(math::silu(A(g[i])) * A(u[i])); });
+  for_elements(
+      "longspan::ops::swiglu_forward", y.size(),
+      KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(math::silu(A(g[i])) * A(u[i])); });
 }
 
 template <class T>

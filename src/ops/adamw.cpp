@@ -10,8 +10,8 @@ namespace {
 
 // T: dtype of the rounded copy.
 template <class T>
-void adamw_kernel(const Tensor& master, const Tensor& m, const Tensor& v, const Tensor& gradient,
-                  const Tensor& weights, const AdamwStep& step) {
+void adamw_kernel(const Tensor& master, const Tensor& m, const Tensor& v, const Tensor& gradient, const Tensor& weights,
+                  const AdamwStep& step) {
   using A = accumulation_t<T>;
   A *const w = master.data<A>(), *const first = m.data<A>(), *const second = v.data<A>();
   const A* const grad = gradient.data<A>();
@@ -41,8 +41,7 @@ void adamw(const Tensor& master, const Tensor& m, const Tensor& v, const Tensor&
     LONGSPAN_CHECK(t->size() == master.size(), "[adamw] {} entries for {} weights", t->size(), master.size());
   }
   LONGSPAN_CHECK(step.step >= 1, "[adamw] steps count from 1, got {}", step.step);
-  dispatch_float("adamw", weights.dtype(),
-                 [&]<class T>() { adamw_kernel<T>(master, m, v, gradient, weights, step); });
+  dispatch_float("adamw", weights.dtype(), [&]<class T>() { adamw_kernel<T>(master, m, v, gradient, weights, step); });
 }
 
 }  // namespace longspan::ops

@@ -7,7 +7,8 @@
 //   o_i = sum_j p_ij v_j
 // Visible: key position in [begin[i], end[i]) of query row i (causal, windowed, bidirectional and per-document masks
 // are all such intervals, see layout/mask.hpp). ALiBi (Press et al. 2022): bias = -slope[h] |position_i - position_j|.
-// Dropout acts on p_ij by a counter of (key, global head, position_i, position_j), the same on any mesh.
+// Dropout acts on p_ij by a counter of (key, global sequence, global head, position_i, position_j), the same on any
+// mesh; l and lse are sums without it.
 //
 // The state of a query row is kept in the accumulation dtype: m (running maximum), l (running sum of exponentials), acc
 // (unnormalised output). finish() gives o = acc / l and lse = m + log l; a row that sees no key gets o = 0, lse = -inf.

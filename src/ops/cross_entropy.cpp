@@ -1,7 +1,5 @@
 #include "ops/cross_entropy.hpp"
 
-#include <limits>
-
 #include "ops/math.hpp"
 #include "ops/rows.hpp"
 #include "tensor/dispatch.hpp"
@@ -9,13 +7,10 @@
 namespace longspan::ops {
 namespace {
 
-template <class A>
-inline constexpr A kInfinity = std::numeric_limits<A>::infinity();
-
 // What to subtract before exp: a row of only -infinity has maximum -infinity, and -inf - -inf is no number.
 template <class A>
 KOKKOS_INLINE_FUNCTION A finite_shift(A x) {
-  return x == -kInfinity<A> ? A(0) : x;
+  return x == -Kokkos::Experimental::infinity_v<A> ? A(0) : x;
 }
 
 template <class T>
@@ -69,9 +64,8 @@ void softmax_gradient_kernel(const Tensor& logits, const Tensor& lse, const Tens
         const std::int64_t offset = at[n] - first;
         const int local = offset >= 0 && offset < cols ? static_cast<int>(offset) : -1;
         const A shift = finite_shift(total[n]);
-        for_columns(team, cols, [&](int c) {
-          row[c] = T(f * (math::exp(A(row[c]) - shift) - (c == local ? A(1) : A(0))));
-        });
+        for_columns(team, cols,
+                    [&](int c) { row[c] = T(f * (math::exp(A(row[c]) - shift) - (c == local ? A(1) : A(0)))); });
       });
 }
 
@@ -112,9 +106,8 @@ void row_max(const Tensor& logits, const Tensor& maxima) {
 void softmax_sums(const Tensor& logits, const Tensor& maxima, const Tensor& target, std::int64_t first,
                   const Tensor& sums, const Tensor& target_logit) {
   check_rows("softmax_sums", logits.rows(), {&maxima, &target, &sums, &target_logit});
-  dispatch_float("softmax_sums", logits.dtype(), [&]<class T>() {
-    softmax_sums_kernel<T>(logits, maxima, target, first, sums, target_logit);
-  });
+  dispatch_float("softmax_sums", logits.dtype(),
+                 [&]<class T>() { softmax_sums_kernel<T>(logits, maxima, target, first, sums, target_logit); });
 }
 
 void softmax_gradient(const Tensor& logits, const Tensor& lse, const Tensor& target, std::int64_t first,

@@ -1,5 +1,5 @@
-// Pieces of softmax cross-entropy over a vocabulary of which a rank holds columns [first, first + C). Works on a block of
-// rows of logits, so that the full logits never exist. All statistics are in the accumulation dtype.
+// Pieces of softmax cross-entropy over a vocabulary of which a rank holds columns [first, first + C). Works on a block
+// of rows of logits, so that the full logits never exist. All statistics are in the accumulation dtype.
 //   loss[n] = log sum_v exp(z[n, v]) - z[n, target[n]]; rows with target < 0 are ignored.
 // Over a sharded vocabulary: row maxima are combined (max), then sums and target logits (sum).
 #pragma once
@@ -18,8 +18,7 @@ void softmax_sums(const Tensor& logits, const Tensor& maxima, const Tensor& targ
                   const Tensor& sums, const Tensor& target_logit);
 // logits[n, c] <- factor (exp(logits[n, c] - lse[n]) - [c + first == target[n]]), 0 on ignored rows: the gradient of
 // factor * sum of losses, in place.
-void softmax_gradient(const Tensor& logits, const Tensor& lse, const Tensor& target, std::int64_t first,
-                      double factor);
+void softmax_gradient(const Tensor& logits, const Tensor& lse, const Tensor& target, std::int64_t first, double factor);
 // lse = maxima + log(sums); returns the sum of lse - target_logit over rows with target >= 0, in double. `lse` may be
 // `maxima`. Per-row losses go to `losses` where it is defined (0 on ignored rows).
 double finish_cross_entropy(const Tensor& maxima, const Tensor& sums, const Tensor& target_logit, const Tensor& target,

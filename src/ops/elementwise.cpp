@@ -1,5 +1,6 @@
 #include "ops/elementwise.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -14,14 +15,16 @@ template <class T>
 void fill_kernel(const Tensor& x, double value) {
   T* const out = x.data<T>();
   const T v = T(value);
-  for_elements("longspan::ops::fill", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = v; });
+  for_elements(
+      "longspan::ops::fill", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = v; });
 }
 
 template <class T, class U>
 void copy_kernel(const Tensor& from, const Tensor& to) {
   const T* const in = from.data<T>();
   U* const out = to.data<U>();
-  for_elements("longspan::ops::copy", to.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = U(accumulation_t<T>(in[i])); });
+  for_elements(
+      "longspan::ops::copy", to.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = U(accumulation_t<T>(in[i])); });
 }
 
 template <class T>
@@ -29,7 +32,8 @@ void add_kernel(const Tensor& a, const Tensor& b, const Tensor& sum) {
   using A = accumulation_t<T>;
   const T *const x = a.data<T>(), *const y = b.data<T>();
   T* const out = sum.data<T>();
-  for_elements("longspan::ops::add", sum.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(A(x[i]) + A(y[i])); });
+  for_elements(
+      "longspan::ops::add", sum.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(A(x[i]) + A(y[i])); });
 }
 
 template <class T, class U>
@@ -38,8 +42,9 @@ void add_scaled_kernel(const Tensor& x, double factor, const Tensor& y) {
   const T* const in = x.data<T>();
   U* const out = y.data<U>();
   const A f = A(factor);
-  for_elements("longspan::ops::add_scaled", y.size(),
-               KOKKOS_LAMBDA(std::int64_t i) { out[i] = U(A(out[i]) + f * A(accumulation_t<T>(in[i]))); });
+  for_elements(
+      "longspan::ops::add_scaled", y.size(),
+      KOKKOS_LAMBDA(std::int64_t i) { out[i] = U(A(out[i]) + f * A(accumulation_t<T>(in[i]))); });
 }
 
 template <class T>
@@ -47,7 +52,8 @@ void scale_kernel(const Tensor& x, double factor) {
   using A = accumulation_t<T>;
   T* const out = x.data<T>();
   const A f = A(factor);
-  for_elements("longspan::ops::scale", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(f * A(out[i])); });
+  for_elements(
+      "longspan::ops::scale", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(f * A(out[i])); });
 }
 
 template <class T>
@@ -109,7 +115,7 @@ void max_absolute_kernel(const Tensor& x, const Tensor& results) {
   const T* const in = x.data<T>();
   double* const out = results.data<double>();
   const std::int64_t n = x.size();
-  constexpr A finite = std::numeric_limits<A>::max();
+  constexpr A finite = Kokkos::Experimental::finite_max_v<A>;
   for_rows(
       "longspan::ops::max_absolute", results.size(), KOKKOS_LAMBDA(const Team& team, std::int64_t b) {
         const std::int64_t first = b * kElementBlock, left = n - first;
@@ -117,7 +123,7 @@ void max_absolute_kernel(const Tensor& x, const Tensor& results) {
         const T* const row = in + first;
         const A largest = max_columns<A>(team, count, [&](int i) { return Kokkos::abs(A(row[i])); });
         const int bad = sum_columns<int>(team, count, [&](int i) { return Kokkos::abs(A(row[i])) <= finite ? 0 : 1; });
-        out[b] = bad == 0 ? largest : std::numeric_limits<A>::infinity();
+        out[b] = bad == 0 ? largest : Kokkos::Experimental::infinity_v<A>;
       });
 }
 
@@ -199,13 +205,12 @@ double max_absolute(const Tensor& x) {
 
 bool all_finite(const Tensor& x) { return max_absolute(x) <= std::numeric_limits<double>::max(); }
 
-void fill_normal(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols,
-                 std::int64_t first_row, std::int64_t first_col) {
+void fill_normal(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols, std::int64_t first_row,
+                 std::int64_t first_col) {
   LONGSPAN_CHECK(first_row >= 0 && first_col >= 0 && first_col + x.dim(-1) <= global_cols,
                  "[fill_normal] columns from {} of {} lie outside {}", first_col, x.shape().str(), global_cols);
-  dispatch_float("fill_normal", x.dtype(), [&]<class T>() {
-    fill_normal_kernel<T>(x, key, deviation, global_cols, first_row, first_col);
-  });
+  dispatch_float("fill_normal", x.dtype(),
+                 [&]<class T>() { fill_normal_kernel<T>(x, key, deviation, global_cols, first_row, first_col); });
 }
 
 }  // namespace longspan::ops

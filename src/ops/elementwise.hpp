@@ -8,10 +8,10 @@
 namespace longspan::ops {
 
 void fill(const Tensor& x, double value);
-void copy(const Tensor& from, const Tensor& to);                        // converts between floating dtypes
-void add(const Tensor& a, const Tensor& b, const Tensor& sum);          // sum = a + b; may alias
-void add_scaled(const Tensor& x, double factor, const Tensor& y);       // y += factor x; dtypes may differ
-void scale(const Tensor& x, double factor);                             // x *= factor
+void copy(const Tensor& from, const Tensor& to);                   // converts between floating dtypes
+void add(const Tensor& a, const Tensor& b, const Tensor& sum);     // sum = a + b; may alias
+void add_scaled(const Tensor& x, double factor, const Tensor& y);  // y += factor x; dtypes may differ
+void scale(const Tensor& x, double factor);                        // x *= factor
 
 // Copies a block of columns: to[:, :] = from[:, first : first + to.cols], as rows by the last dimension.
 void copy_columns(const Tensor& from, std::int64_t first, const Tensor& to);
@@ -27,7 +27,7 @@ bool all_finite(const Tensor& x);
 
 // x[i] = mean + deviation * normal(key, global index of i), where x [rows, cols] is the block of a logical
 // [*, global_cols] matrix that starts at (first_row, first_col). Any dtype; drawn in double.
-void fill_normal(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols,
-                 std::int64_t first_row, std::int64_t first_col);
+void fill_normal(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols, std::int64_t first_row,
+                 std::int64_t first_col);
 
 }  // namespace longspan::ops

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
-#include <bit>
 #include <cstdint>
 
 namespace longspan::ops::math {
@@ -12,8 +11,8 @@ KOKKOS_INLINE_FUNCTION double exp(double x) { return Kokkos::exp(x); }
 KOKKOS_INLINE_FUNCTION double tanh(double x) { return Kokkos::tanh(x); }
 KOKKOS_INLINE_FUNCTION double sigmoid(double x) { return 1.0 / (1.0 + Kokkos::exp(-x)); }
 
-// exp(x) = 2^n exp(r), n = round(x / log 2), |r| <= log(2)/2. log 2 is subtracted in two parts, and 2^n is multiplied in
-// two halves so that results may overflow to infinity or fade through the denormals to zero.
+// exp(x) = 2^n exp(r), n = round(x / log 2), |r| <= log(2)/2. log 2 is subtracted in two parts, and 2^n is multiplied
+// in two halves so that results may overflow to infinity or fade through the denormals to zero.
 KOKKOS_INLINE_FUNCTION float exp(float x) {
   x = x < -110.0f ? -110.0f : x;
   x = x > 100.0f ? 100.0f : x;
@@ -30,9 +29,7 @@ KOKKOS_INLINE_FUNCTION float exp(float x) {
   p = Kokkos::fma(p, r, 1.0f);
   const auto whole = static_cast<std::int32_t>(n);
   const std::int32_t half = whole >> 1;
-  const auto power = [](std::int32_t e) {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(e + 127) << 23);
-  };
+  const auto power = [](std::int32_t e) { return Kokkos::bit_cast<float>(static_cast<std::uint32_t>(e + 127) << 23); };
   return p * power(half) * power(whole - half);
 }
 

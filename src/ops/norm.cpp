@@ -54,9 +54,8 @@ void layer_norm_backward_kernel(const Tensor& x, const Tensor& weight, const Ten
           T* const to = out + r * cols;
           const A m = means[r], s = rstds[r];
           const A g = inverse * sum_columns<A>(team, cols, [&](int c) { return A(d[c]) * A(w[c]); });
-          const A gn = inverse * sum_columns<A>(team, cols, [&](int c) {
-                         return A(d[c]) * A(w[c]) * (A(row[c]) - m) * s;
-                       });
+          const A gn =
+              inverse * sum_columns<A>(team, cols, [&](int c) { return A(d[c]) * A(w[c]) * (A(row[c]) - m) * s; });
           for_columns(team, cols, [&](int c) {
             const A n = (A(row[c]) - m) * s, dc = A(d[c]);
             const A value = s * (dc * A(w[c]) - g - n * gn);

@@ -3,7 +3,6 @@
 // on the number of threads.
 #pragma once
 
-#include <limits>
 #include <type_traits>
 
 #include "tensor/view.hpp"
@@ -11,8 +10,8 @@
 namespace longspan::ops {
 
 inline constexpr bool kOnHost = std::is_same_v<ExecutionSpace, Kokkos::DefaultHostExecutionSpace>;
-inline constexpr int kTeamSize = 128;           // threads of a team on a GPU
-inline constexpr std::int64_t kRowBlock = 32;   // rows that share one partial sum
+inline constexpr int kTeamSize = 128;          // threads of a team on a GPU
+inline constexpr std::int64_t kRowBlock = 32;  // rows that share one partial sum
 inline constexpr std::int64_t kElementBlock = 4096;
 
 struct Alone {};
@@ -46,8 +45,8 @@ void for_rows(const char* label, std::int64_t n, const F& f) {
   }
 }
 
-// f(i) for i in [0, n), shared among the team; the same thread gets the same i in every loop. Different i must not touch
-// the same element.
+// f(i) for i in [0, n), shared among the team; the same thread gets the same i in every loop. Different i must not
+// touch the same element.
 template <class F>
 KOKKOS_FORCEINLINE_FUNCTION void for_columns(Alone, int n, const F& f) {
 #pragma GCC ivdep
@@ -81,14 +80,15 @@ KOKKOS_FORCEINLINE_FUNCTION A sum_columns(Alone, int n, const F& f) {
 template <class A, class F>
 KOKKOS_FORCEINLINE_FUNCTION A sum_columns(const TeamMember& team, int n, const F& f) {
   A sum = 0;
-  Kokkos::parallel_reduce(Kokkos::TeamThreadRange(team, n), [&](int i, A& part) { part += f(i); }, sum);
+  Kokkos::parallel_reduce(
+      Kokkos::TeamThreadRange(team, n), [&](int i, A& part) { part += f(i); }, sum);
   return sum;
 }
 
 // Largest f(i), known to the whole team; -infinity where n = 0.
 template <class A, class F>
 KOKKOS_FORCEINLINE_FUNCTION A max_columns(Alone, int n, const F& f) {
-  A largest = -std::numeric_limits<A>::infinity();
+  A largest = -Kokkos::Experimental::infinity_v<A>;
 #pragma omp simd reduction(max : largest)
   for (int i = 0; i < n; ++i) {
     const A x = f(i);
@@ -107,7 +107,7 @@ KOKKOS_FORCEINLINE_FUNCTION A max_columns(const TeamMember& team, int n, const F
       },
       Kokkos::Max<A>(largest));
   // Kokkos starts from the lowest finite value.
-  return largest > std::numeric_limits<A>::lowest() ? largest : -std::numeric_limits<A>::infinity();
+  return largest > Kokkos::Experimental::finite_min_v<A> ? largest : -Kokkos::Experimental::infinity_v<A>;
 }
 
 namespace detail {
@@ -141,8 +141,7 @@ template <class A>
 void add_partials(const A* partials, std::int64_t blocks, std::int64_t cols, A* out) {
   constexpr std::int64_t kWidth = 256;
   for_rows(
-      "longspan::ops::add_partials", count_blocks(cols, kWidth),
-      KOKKOS_LAMBDA(const Team& team, std::int64_t strip) {
+      "longspan::ops::add_partials", count_blocks(cols, kWidth), KOKKOS_LAMBDA(const Team& team, std::int64_t strip) {
         const std::int64_t first = strip * kWidth, left = cols - first;
         const int width = static_cast<int>(left < kWidth ? left : kWidth);
         for (std::int64_t b = 0; b < blocks; ++b) {

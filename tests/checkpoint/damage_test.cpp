@@ -63,11 +63,13 @@ TEST_F(Damage, AFlippedBitInAnyTensorIsFound) {
 }
 
 TEST_F(Damage, AFlippedBitInTheConfigurationIsFound) {
-  std::string bad = content;
-  const std::size_t at = bad.find("[run]\n");
-  ASSERT_NE(at, std::string::npos);
-  bad[at + 1] ^= 0x10;
-  EXPECT_THAT(loading(folder.write("bad.h5", bad)), HasSubstr("is damaged"));
+  std::size_t at = content.find("[run]\n");
+  EXPECT_NE(at, std::string::npos);
+  for (; at != std::string::npos; at = content.find("[run]\n", at + 1)) {
+    std::string bad = content;
+    bad[at + 1] ^= 0x10;
+    EXPECT_THAT(loading(folder.write("bad.h5", bad)), HasSubstr("is damaged"));
+  }
 }
 
 TEST_F(Damage, ACutFileIsFoundAtEveryLength) {

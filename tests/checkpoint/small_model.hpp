@@ -1,6 +1,7 @@
 // A model of hand-declared parameters on any mesh: split by rows, by columns, whole, and with a tied embedding.
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,19 @@ struct SmallModel {
     if (mesh.last_stage()) declare("norm.weight", {width}, {});
     if (mesh.last_stage() && !mesh.first_stage()) declare("embedding.weight", {11, width}, {.dim = 0}, true);
     store.allocate(dtype, seed);
+    for (const auto& p : store.all()) {
+      if (p->info().shape.rank() == 1) fill_vector(*p, static_cast<double>(seed));
+    }
     return store;
+  }
+
+  // Values by global index.
+  static void fill_vector(const Parameter& p, double seed) {
+    std::vector<double> values;
+    for (std::int64_t i = p.range().begin; i < p.range().end; ++i) {
+      values.push_back(std::sin(seed + static_cast<double>(i + static_cast<std::int64_t>(p.info().name.size()))));
+    }
+    if (!values.empty()) ops::copy(Tensor::from_host(values, p.local_shape()), p.value());
   }
 
   void declare(const std::string& name, const Shape& shape, const ParameterShard& shard, bool tied_copy = false) {

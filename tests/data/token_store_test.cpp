@@ -199,8 +199,13 @@ TEST(TokenStoreDamage, FlippedBytesNeverGiveOtherTokens) {
   const Tokens expected = intact.read(0, 8);
   const std::string whole = folder.read("small.h5");
   int noticed = 0;
-  // Every byte of the first metadata, then a sample.
-  for (std::size_t i = 0; i < whole.size(); i += i < 300 ? 1 : 499) {
+  const std::size_t tokens = whole.find(std::string("\1\0\2\0\3\0\0\1\0\1\4\0\5\0\0\1", 16));
+  ASSERT_NE(tokens, std::string::npos);
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < 300; ++i) places.push_back(i);                  // the first metadata
+  for (std::size_t i = tokens; i < tokens + 16; ++i) places.push_back(i);     // each token
+  for (std::size_t i = 300; i < whole.size(); i += 499) places.push_back(i);  // all over the file
+  for (const std::size_t i : places) {
     std::string broken = whole;
     broken[i] = static_cast<char>(broken[i] ^ 0x40);
     const std::string path = folder.write("broken.h5", broken);
@@ -297,6 +302,16 @@ TEST(Hdf5Attributes, ReadBackAndNameWhatIsMissing) {
   EXPECT_THAT(sentence_of([&] { hdf5::read_bytes(file, "text", path); }), HasSubstr("is no array of bytes"));
 }
 
+TEST(Hdf5Attributes, TextsOfFixedLengthAreReadToo) {
+  const ScratchFolder folder;
+  const Handle file = hdf5::create_file(folder.path("a.h5"));
+  const Handle type(H5Tcopy(H5T_C_S1), H5Tclose), space(H5Screate(H5S_SCALAR), H5Sclose);
+  H5Tset_size(type, 8);
+  const Handle attribute(H5Acreate2(file, "fixed", type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  H5Awrite(attribute, type, "byte\0\0\0");
+  EXPECT_EQ(hdf5::read_text(file, "fixed", "a.h5"), "byte");
+}
+
 TEST(UnigramEntropy, EqualsTheClosedForm) {
   EXPECT_EQ(entropy({}), 0);
   EXPECT_EQ(entropy({0, 5, 0}), 0);
@@ -306,6 +321,17 @@ TEST(UnigramEntropy, EqualsTheClosedForm) {
   const TokenStore store(write_small(folder));
   EXPECT_NEAR(unigram_entropy(store, 0, 8), entropy({1, 1, 1, 1, 1, 3}), 1e-12);
   EXPECT_NEAR(unigram_entropy(store, 2, 3), entropy({1, 2}), 1e-12);
+}
+
+TEST(UnigramEntropy, CountsTokensOfManyBlocks) {
+  const ScratchFolder folder;
+  TokenStoreWriter writer(folder.path("a.h5"), byte_info());
+  writer.append(Tokens(1'100'000, 1));
+  writer.append(Tokens(899'999, 2));
+  writer.end_document();
+  writer.finish();
+  const TokenStore store(folder.path("a.h5"));
+  EXPECT_NEAR(unigram_entropy(store, 0, 2'000'000), entropy({1'100'000, 899'999, 1}), 1e-12);
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks,
 std::vector<MeshShape> factorisations(int n);
 
 // Largest relative deviation from one rank: of losses and norms, and of gradients (relative to each parameter's
-// largest entry).
+// largest entry, or to 1e-6 of the model's largest).
 double loss_deviation(const Outcome& mesh, const Outcome& one);
 double gradient_deviation(const Outcome& mesh, const Outcome& one);
 

@@ -87,10 +87,25 @@ TEST(CrossEntropy, AShardedVocabularyGivesTheSame) {
 
 TEST(CrossEntropy, HugeAndForbiddenLogitsAreHarmless) {
   for (const Dtype dtype : kFloatDtypes) {
-    CrossEntropy p{.N = 2, .V = 4, .logits = {1000, -INFINITY, 996, -1000, -INFINITY, -INFINITY, 3, 3}, .target = {0, 2}};
+    CrossEntropy p{
+        .N = 2, .V = 4, .logits = {1000, -INFINITY, 996, -1000, -INFINITY, -INFINITY, 3, 3}, .target = {0, 2}};
     // lse near 1000 has steps of 6e-5 in float32. The first of two ranks sees only forbidden logits in row 1.
     expect_reference(p, {0, 4}, dtype, 50);
     expect_reference(p, {0, 2, 4}, dtype, 50);
+  }
+}
+
+TEST(CrossEntropy, ARowOfOnlyForbiddenLogitsGivesNoNan) {
+  for (const Dtype dtype : kFloatDtypes) {
+    const Dtype wide = accumulation_dtype(dtype);
+    const Tensor z = to_tensor(Values(3, -INFINITY), {1, 3}, dtype), target = Tensor::zeros({1}, Dtype::int32);
+    const Tensor maxima = Tensor::empty({1}, wide), sums = Tensor::empty({1}, wide), logit = Tensor::empty({1}, wide);
+    ops::row_max(z, maxima);
+    expect_close("maximum", maxima, {-INFINITY});
+    ops::softmax_sums(z, maxima, target, 0, sums, logit);
+    expect_close("sum", sums, {0.0});
+    ops::softmax_gradient(z, maxima, target, 0, 2);
+    expect_close("gradient", z, {-2.0, 0.0, 0.0});
   }
 }
 

@@ -38,8 +38,8 @@ struct Matrices {
 constexpr double kUnused = 7;
 
 Matrices make_matrices(std::int64_t batch, std::int64_t rows, std::int64_t cols, std::int64_t gap, Dtype dtype,
-                       std::uint64_t key) {
-  Matrices m{batch, rows, cols, gap, random_values(batch * rows * cols, key, dtype), {}};
+                       const Values& values) {
+  Matrices m{batch, rows, cols, gap, values, {}};
   Values all(static_cast<std::size_t>(batch * m.stride()), kUnused);
   for (std::int64_t b = 0, i = 0; b < batch; ++b) {
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -48,6 +48,11 @@ Matrices make_matrices(std::int64_t batch, std::int64_t rows, std::int64_t cols,
   }
   m.storage = to_tensor(all, {static_cast<std::int64_t>(all.size())}, dtype);
   return m;
+}
+
+Matrices make_matrices(std::int64_t batch, std::int64_t rows, std::int64_t cols, std::int64_t gap, Dtype dtype,
+                       std::uint64_t key) {
+  return make_matrices(batch, rows, cols, gap, dtype, random_values(batch * rows * cols, key, dtype));
 }
 
 double activated(double x, Activation kind) {
@@ -69,7 +74,9 @@ void expect_reference(const Size& s, const Case& c) {
                                 : make_matrices(c.batch, s.m, s.k, c.gap, c.dtype, 1);
   const auto b = c.b_transposed ? make_matrices(c.batch, s.n, s.k, c.gap, c.dtype, 2)
                                 : make_matrices(c.batch, s.k, s.n, c.gap, c.dtype, 2);
-  const auto out = make_matrices(c.batch, s.m, s.n, c.gap, c.result, 3);
+  const Values nothing(static_cast<std::size_t>(c.batch * s.m * s.n), std::nan(""));  // must not be read
+  const auto out = make_matrices(c.batch, s.m, s.n, c.gap, c.result,
+                                 c.accumulate ? random_values(c.batch * s.m * s.n, 3, c.result) : nothing);
   const Values bias = random_values(s.n, 4, c.dtype);
   const Tensor bias_tensor = to_tensor(bias, {s.n}, c.dtype);
 
@@ -98,7 +105,8 @@ void expect_reference_in_all_forms(Dtype dtype, Dtype result) {
     for (const int form : {0, 1, 2, 3}) {
       for (const std::int64_t batch : {1, 3}) {
         SCOPED_TRACE(std::format("m {} n {} k {} transposes {} batch {}", s.m, s.n, s.k, form, batch));
-        Case c{dtype, result, (form & 1) != 0, (form & 2) != 0, false, false, Activation::none, batch, batch == 1 ? 0 : 5};
+        Case c{dtype, result,           (form & 1) != 0, (form & 2) != 0,   false,
+               false, Activation::none, batch,           batch == 1 ? 0 : 5};
         expect_reference(s, c);
         c.accumulate = true;
         expect_reference(s, c);
@@ -116,9 +124,7 @@ void expect_reference_in_all_forms(Dtype dtype, Dtype result) {
 TEST(Matmul, Float64MatchesReference) { expect_reference_in_all_forms(Dtype::float64, Dtype::float64); }
 TEST(Matmul, Float32MatchesReference) { expect_reference_in_all_forms(Dtype::float32, Dtype::float32); }
 TEST(Matmul, Bfloat16MatchesReference) { expect_reference_in_all_forms(Dtype::bfloat16, Dtype::bfloat16); }
-TEST(Matmul, Bfloat16ToFloat32KeepsTheSumsPrecision) {
-  expect_reference_in_all_forms(Dtype::bfloat16, Dtype::float32);
-}
+TEST(Matmul, Bfloat16ToFloat32KeepsTheSumsPrecision) { expect_reference_in_all_forms(Dtype::bfloat16, Dtype::float32); }
 
 TEST(Matmul, OneMatrixServesAWholeBatch) {
   for (const Dtype dtype : kFloatDtypes) {

@@ -31,11 +31,11 @@ Passes run(const Norm& p, const Values& dy_values, const Values& dx_before, Dtyp
                bias = to_tensor(p.bias, {p.D}, dtype), dy = to_tensor(dy_values, shape, dtype);
   const bool accumulate = !dx_before.empty();
   const Passes r{Tensor::empty(shape, dtype),
-              Tensor::empty({p.N}, wide),
-              Tensor::empty({p.N}, wide),
-              accumulate ? to_tensor(dx_before, shape, dtype) : Tensor::empty(shape, dtype),
-              to_tensor(Values(p.D, 1.0), {p.D}, wide),
-              to_tensor(Values(p.D, 1.0), {p.D}, wide)};
+                 Tensor::empty({p.N}, wide),
+                 Tensor::empty({p.N}, wide),
+                 accumulate ? to_tensor(dx_before, shape, dtype) : Tensor::empty(shape, dtype),
+                 to_tensor(Values(p.D, 1.0), {p.D}, wide),
+                 to_tensor(Values(p.D, 1.0), {p.D}, wide)};
   if (p.centred) {
     ops::layer_norm_forward(x, weight, bias, p.epsilon, r.y, r.mean, r.rstd);
     ops::layer_norm_backward(x, weight, r.mean, r.rstd, dy, r.dx, accumulate, r.dweight, r.dbias);
@@ -77,7 +77,7 @@ void expect_finite_differences(bool centred) {
   const Norm p = make_problem(centred, 3, 7, Dtype::float64);
   const Values dy = random_values(21, 4);
   const auto loss = [&](const Norm& at) { return dot(to_values(run(at, dy, {}, Dtype::float64).y), dy); };
-  const auto gradient = [&](Values Norm::* input) {
+  const auto gradient = [&](Values Norm::*input) {
     const auto varied = [&](const Values& values) {
       Norm q = p;
       q.*input = values;

@@ -1,4 +1,5 @@
-// Naive twins of ops/heads.hpp, in double: x [B, T, H*K] to [B, H, T, K], every pair rotated by position * base^(-2j/K).
+// Naive twins of ops/heads.hpp, in double: x [B, T, H*K] to [B, H, T, K], every pair rotated by position *
+// base^(-2j/K).
 #pragma once
 
 #include <cmath>

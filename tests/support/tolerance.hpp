@@ -12,9 +12,12 @@ inline constexpr std::array<Dtype, 3> kFloatDtypes = {Dtype::float64, Dtype::flo
 
 inline double tolerance(Dtype dtype) {
   switch (dtype) {
-    case Dtype::float64: return 1e-13;
-    case Dtype::float32: return 2e-6;
-    default: return 5e-3;
+    case Dtype::float64:
+      return 1e-13;
+    case Dtype::float32:
+      return 2e-6;
+    default:
+      return 5e-3;
   }
 }
 

@@ -2,7 +2,8 @@
 // dropout and dP = dO V^T:
 //   dV += (P Z)^T dO,   dS = scale P (dP Z - delta),   dQ += dS K,   dK += dS^T Q
 #include "ops/attention.hpp"
-#include "ops/attention/score_tile.hpp"
+#include "ops/attention/score_loops.hpp"
+#include "ops/attention/softmax_math.hpp"
 
 namespace longspan::ops {
 namespace {
@@ -19,12 +20,14 @@ struct TileData {
 template <class T, class A, bool kBias, bool kDropout>
 KOKKOS_INLINE_FUNCTION void gradient_row(const TeamMember& team, const ScoreRow<A>& row, const A* scores, const A* dp,
                                          T* p, T* ds, A lse, A delta) {
-  Kokkos::parallel_for(Kokkos::ThreadVectorRange(team, row.lo, row.hi), [&](std::int32_t j) {
-    const A probability = math::exp(row.template score<kBias>(scores[j], j) - lse);
+  constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
+  Kokkos::parallel_for(Kokkos::ThreadVectorRange(team, row.from, row.to), [&](std::int32_t j) {
+    const A score = row.template score<kBias>(scores[j], j);
+    const A probability = detail::exp_to_one(row.sees(j) ? score - lse : lowest);
     const A kept = row.template kept<kDropout>(j);
     const A gradient = row.scale * probability * (dp[j] * kept - delta);
-    p[j] = T(probability * kept);
-    ds[j] = T(gradient);
+    detail::store(p + j, probability * kept);
+    detail::store(ds + j, gradient);
   });
 }
 
@@ -43,10 +46,10 @@ void gradient_tile(const ScoreTile<accumulation_t<T>>& tile, const TileData& dat
           T* const p = detail::output_row(scores, all_p, row.offset);
           T* const ds = detail::output_row(dp, all_ds, row.offset);
           const A row_lse = lse[row.state];
-          if (row_lse == -Kokkos::Experimental::infinity_v<A>) row.hi = row.lo;
+          if (row_lse == -Kokkos::Experimental::infinity_v<A>) row.from = row.to = 0;
           gradient_row<T, A, kBias, kDropout>(team, row, scores, dp, p, ds, row_lse, delta[row.state]);
-          detail::clear_hidden(team, p, row.lo, row.hi, tile.cols);
-          detail::clear_hidden(team, ds, row.lo, row.hi, tile.cols);
+          detail::clear_hidden(team, p, row, tile.cols);
+          detail::clear_hidden(team, ds, row, tile.cols);
         });
       });
 }

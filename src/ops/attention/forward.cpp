@@ -1,7 +1,8 @@
 // One visit of the forward: for each tile S = Q K^T, then the online softmax turns S into P and rescales what the rows
 // have gathered so far, then acc += P V.
 #include "ops/attention.hpp"
-#include "ops/attention/score_tile.hpp"
+#include "ops/attention/score_loops.hpp"
+#include "ops/attention/softmax_math.hpp"
 
 namespace longspan::ops {
 namespace {
@@ -21,11 +22,13 @@ struct RunningRows {
 // are.
 template <class A, bool kBias>
 KOKKOS_INLINE_FUNCTION A raise_maximum(const TeamMember& team, const ScoreRow<A>& row, const A* scores, A m_old) {
+  constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
   detail::OrderedBits<A> highest;
   Kokkos::parallel_reduce(
-      Kokkos::ThreadVectorRange(team, row.lo, row.hi),
+      Kokkos::ThreadVectorRange(team, row.from, row.to),
       [&](std::int32_t j, detail::OrderedBits<A>& value) {
-        const auto order = detail::to_ordered(row.template score<kBias>(scores[j], j));
+        const A score = row.template score<kBias>(scores[j], j);
+        const auto order = detail::to_ordered(row.sees(j) ? score : lowest);
         value = order > value ? order : value;
       },
       Kokkos::Max<detail::OrderedBits<A>>(highest));
@@ -45,14 +48,16 @@ KOKKOS_INLINE_FUNCTION void softmax_row(const TeamMember& team, const ScoreRow<A
                                         const RunningRows<A>& running) {
   const A m_old = running.m[row.state], l_old = running.l[row.state];
   const A m_new = raise_maximum<A, kBias>(team, row, scores, m_old);
-  const A shift = m_new == -Kokkos::Experimental::infinity_v<A> ? A(0) : m_new;
+  constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
+  const A shift = m_new == lowest ? A(0) : m_new;
   A sum = 0;
   Kokkos::parallel_reduce(
-      Kokkos::ThreadVectorRange(team, row.lo, row.hi),
+      Kokkos::ThreadVectorRange(team, row.from, row.to),
       [&](std::int32_t j, A& partial) {
-        const A value = math::exp(row.template score<kBias>(scores[j], j) - shift);
+        const A score = row.template score<kBias>(scores[j], j);
+        const A value = detail::exp_to_one(row.sees(j) ? score - shift : lowest);
         partial += value;
-        p[j] = T(value * row.template kept<kDropout>(j));
+        detail::store(p + j, value * row.template kept<kDropout>(j));
       },
       sum);
   const A factor = math::exp(m_old - shift);
@@ -75,7 +80,7 @@ void softmax_tile(const ScoreTile<accumulation_t<T>>& tile, void* score_data, vo
           A* const scores = all_scores + row.offset;
           T* const p = detail::output_row(scores, all_p, row.offset);
           if (row.lo < row.hi) softmax_row<T, A, kBias, kDropout>(team, row, scores, p, running);
-          detail::clear_hidden(team, p, row.lo, row.hi, tile.cols);
+          detail::clear_hidden(team, p, row, tile.cols);
         });
       });
 }

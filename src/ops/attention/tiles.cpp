@@ -10,7 +10,7 @@ namespace {
 
 // A float32 tile of 128 x 512 scores takes 256 KiB: with its inputs and its bfloat16 copy it stays in a core's L2
 // cache.
-constexpr std::int64_t kQueryTile = 128, kKeyTile = 512, kKeyGrain = 64;
+constexpr std::int64_t kQueryTile = 128, kKeyTile = 256, kKeyGrain = 64;
 
 // (sequence, key head) pairs of which the tiles are computed together: enough to occupy every thread.
 std::int64_t pairs_at_once(const AttentionShape& shape) {

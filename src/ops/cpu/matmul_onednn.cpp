@@ -94,9 +94,10 @@ Product make_product(const MatmulSize& size, const MatrixRef& a, const MatrixRef
 Product& find_product(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
                       const MatmulOptions& options) {
   static std::unordered_map<Key, Product, KeyHash> products;
-  const std::int64_t flags = a.transposed | b.transposed << 1 | options.accumulate << 2 | (options.bias != nullptr) << 3 |
-                             static_cast<int>(options.activation) << 4 | static_cast<int>(a.dtype) << 8 |
-                             static_cast<int>(b.dtype) << 12 | static_cast<int>(c.dtype) << 16;
+  const std::int64_t flags = a.transposed | b.transposed << 1 | options.accumulate << 2 |
+                             (options.bias != nullptr) << 3 | static_cast<int>(options.activation) << 4 |
+                             static_cast<int>(a.dtype) << 8 | static_cast<int>(b.dtype) << 12 |
+                             static_cast<int>(c.dtype) << 16;
   const Key key = {{size.m, size.n, size.k, options.batch, a.leading, b.leading, c.leading, a.batch_stride,
                     b.batch_stride, c.batch_stride, flags}};
   const auto found = products.find(key);
@@ -106,8 +107,8 @@ Product& find_product(const MatmulSize& size, const MatrixRef& a, const MatrixRe
   return products.emplace(key, make_product(size, a, b, c, options)).first->second;
 }
 
-// The transpose of one column of a wider matrix. oneDNN (3.7) reads such a row as if its elements were neighbours, so it
-// is given a copy in which they are.
+// The transpose of one column of a wider matrix. oneDNN (3.7) reads such a row as if its elements were neighbours, so
+// it is given a copy in which they are.
 bool is_spread_row(const MatrixRef& a) { return a.transposed && a.cols == 1 && a.leading > 1; }
 MatrixRef gather_row(const MatrixRef& a, std::int64_t batch, const Tensor& room) {
   MatrixRef row = a;
@@ -117,9 +118,10 @@ MatrixRef gather_row(const MatrixRef& a, std::int64_t batch, const Tensor& room)
   const std::size_t bytes = size_of(a.dtype);
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t r = 0; r < a.rows; ++r) {
-      std::memcpy(static_cast<char*>(row.data) + static_cast<std::size_t>(b * row.batch_stride + r) * bytes,
-                  static_cast<const char*>(a.data) + static_cast<std::size_t>(b * a.batch_stride + r * a.leading) * bytes,
-                  bytes);
+      std::memcpy(
+          static_cast<char*>(row.data) + static_cast<std::size_t>(b * row.batch_stride + r) * bytes,
+          static_cast<const char*>(a.data) + static_cast<std::size_t>(b * a.batch_stride + r * a.leading) * bytes,
+          bytes);
     }
   }
   return row;

@@ -1,0 +1,64 @@
+// How kernels go over a tile of scores: a team works on some rows of one matrix, the lanes of a vector on one row.
+#pragma once
+
+#include <type_traits>
+
+#include "ops/attention/score_tile.hpp"
+#include "tensor/dispatch.hpp"
+
+namespace longspan::ops::detail {
+
+// Where a kernel writes a row of T that it makes from a row of A: in place where the types agree, so that the compiler
+// sees one pointer, else at the same offset of `output`.
+template <class T, class A>
+KOKKOS_INLINE_FUNCTION T* output_row(A* input, T* output, std::int64_t offset) {
+  if constexpr (std::is_same_v<T, A>) {
+    return input;
+  } else {
+    return output + offset;
+  }
+}
+
+// *p = value. A bfloat16 goes by its bits: copies of a struct do not always vectorise.
+template <class A>
+KOKKOS_INLINE_FUNCTION void store(A* p, A value) {
+  *p = value;
+}
+KOKKOS_INLINE_FUNCTION void store(bfloat16* p, float value) { p->bits = bfloat16(value).bits; }
+
+// Columns outside [from, to) take no part in the products that follow.
+template <class T, class A>
+KOKKOS_INLINE_FUNCTION void clear_hidden(const TeamMember& team, T* p, const ScoreRow<A>& row, std::int32_t cols) {
+  Kokkos::parallel_for(Kokkos::ThreadVectorRange(team, 0, row.from), [&](std::int32_t j) { p[j] = T(0.0f); });
+  Kokkos::parallel_for(Kokkos::ThreadVectorRange(team, row.to, cols), [&](std::int32_t j) { p[j] = T(0.0f); });
+}
+
+inline constexpr std::int32_t kRowsOfTeam = 16;
+template <class A>
+TeamPolicy tile_policy(const ScoreTile<A>& tile) {
+  return TeamPolicy(static_cast<int>(tile.matrices * ((tile.rows + kRowsOfTeam - 1) / kRowsOfTeam)), Kokkos::AUTO, 32);
+}
+
+// Calls body for each row of this team.
+template <class A, class Body>
+KOKKOS_INLINE_FUNCTION void for_rows_of_team(const TeamMember& team, const ScoreTile<A>& tile, const Body& body) {
+  const std::int32_t blocks = (tile.rows + kRowsOfTeam - 1) / kRowsOfTeam;
+  const std::int64_t matrix = team.league_rank() / blocks;
+  const std::int32_t first = team.league_rank() % blocks * kRowsOfTeam;
+  const std::int32_t last = first + kRowsOfTeam < tile.rows ? first + kRowsOfTeam : tile.rows;
+  Kokkos::parallel_for(Kokkos::TeamThreadRange(team, first, last), [&](std::int32_t i) { body(tile.row(matrix, i)); });
+}
+
+// Joins the run-time rules to the kernel template <T, bias, dropout>.
+template <class Body>
+void dispatch_rules(const AttentionRules& rules, Dtype dtype, const Body& body) {
+  dispatch_float("attention", dtype, [&]<class T>() {
+    const bool bias = rules.alibi_slopes.defined(), dropout = rules.dropout > 0;
+    if (bias && dropout) return body.template operator()<T, true, true>();
+    if (bias) return body.template operator()<T, true, false>();
+    if (dropout) return body.template operator()<T, false, true>();
+    return body.template operator()<T, false, false>();
+  });
+}
+
+}  // namespace longspan::ops::detail
