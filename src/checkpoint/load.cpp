@@ -3,7 +3,7 @@
 
 #include "checkpoint/catalogue.hpp"
 #include "checkpoint/checkpoint.hpp"
-#include "checkpoint/provenance_attributes.hpp"
+#include "checkpoint/state_attributes.hpp"
 #include "comm/together.hpp"
 
 namespace longspan {
@@ -29,12 +29,6 @@ Handle open_checkpoint(const std::string& path) {
   return file;
 }
 
-std::string read_tokenizer_model(const Handle& group, const std::string& path) {
-  const Handle dataset = hdf5::open_dataset(group, "tokenizer_model", path);
-  const auto bytes = read_part(dataset, 0, 0, stored_dims(dataset).at(0), path);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 // What cannot be read in a file of the right kind and version is damaged.
 template <class Thrown, class Body>
 auto reading(const std::string& path, const Body& body) {
@@ -45,17 +39,10 @@ auto reading(const std::string& path, const Body& body) {
   }
 }
 
-TrainState read_state(const Handle& file, const std::string& path) {
-  return reading<Error>(path, [&]() -> TrainState {
+TrainState state_of(const Handle& file, const std::string& path) {
+  return reading<Error>(path, [&] {
     const Handle group = hdf5::check(H5Gopen2(file, "state", H5P_DEFAULT), H5Gclose, "open /state of", path);
-    return {.step = hdf5::read_integer(group, "step", path),
-            .tokens = hdf5::read_integer(group, "tokens", path),
-            .next_sequence = hdf5::read_integer(group, "next_sequence", path),
-            .seed = static_cast<std::uint64_t>(hdf5::read_integer(group, "seed", path)),
-            .vocabulary = hdf5::read_integer(group, "vocabulary", path),
-            .tokenizer = hdf5::read_text(group, "tokenizer", path),
-            .tokenizer_model = read_tokenizer_model(group, path),
-            .provenance = read_provenance(group, "time", path)};
+    return read_state(group, path);
   });
 }
 
@@ -141,7 +128,7 @@ std::vector<std::string> damaged_datasets(hid_t file, const std::string& path) {
 
 CheckpointInfo read_checkpoint_info(const std::string& path) {
   const Handle file = open_checkpoint(path);
-  return {read_state(file, path), reading<Error>(path, [&] { return list_datasets(file, path); })};
+  return {state_of(file, path), reading<Error>(path, [&] { return list_datasets(file, path); })};
 }
 
 TrainState load_checkpoint(const std::string& path, const Mesh& mesh, const ParameterStore& store,
@@ -151,7 +138,7 @@ TrainState load_checkpoint(const std::string& path, const Mesh& mesh, const Para
   if (mesh.at() == MeshCoordinate{}) {
     checked.attempt([&] {
       const Handle file = open_checkpoint(path);
-      read_state(file, path);
+      state_of(file, path);
       reading<EnvironmentError>(path, [&] {
         check_model(file, entries, optimizer, path);
         check_undamaged(file, path);
@@ -163,7 +150,7 @@ TrainState load_checkpoint(const std::string& path, const Mesh& mesh, const Para
   TrainState state;
   together(mesh.world(), [&] {
     const Handle file = open_checkpoint(path);
-    state = read_state(file, path);
+    state = state_of(file, path);
     reading<EnvironmentError>(path, [&] {
       read_parts(file, store, optimizer, path);
       if (optimizer == nullptr) return;

@@ -10,15 +10,13 @@
 
 #include "checkpoint/catalogue.hpp"
 #include "checkpoint/checkpoint.hpp"
-#include "checkpoint/provenance_attributes.hpp"
+#include "checkpoint/state_attributes.hpp"
 #include "comm/together.hpp"
 
 namespace longspan {
 namespace {
 
 using hdf5::Handle;
-
-constexpr unsigned kHeaderAttributes = 100;
 
 std::filesystem::path folder_of(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
@@ -51,12 +49,10 @@ void check_room(const std::string& path, std::int64_t bytes) {
   }
 }
 
-// Of a file's root or a group. Without times of creation the same state makes the same file. Attributes stay in the
-// object's header, however many, as HDF5 keeps a checksum of headers but not of its heaps.
-Handle group_properties(hid_t property_class) {
+// Without times of creation: the same state makes the same file.
+Handle timeless(hid_t property_class) {
   Handle properties(H5Pcreate(property_class), H5Pclose);
   H5Pset_obj_track_times(properties, false);
-  H5Pset_attr_phase_change(properties, kHeaderAttributes, 0);
   return properties;
 }
 
@@ -73,16 +69,16 @@ class Writer {
 
   void start(const TrainState& state, std::int64_t optimizer_steps) {
     const Handle access = hdf5::file_access();
-    file_ = hdf5::check(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, group_properties(H5P_FILE_CREATE), access),
-                        H5Fclose, "create", temporary_);
+    file_ = hdf5::check(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, timeless(H5P_FILE_CREATE), access), H5Fclose,
+                        "create", temporary_);
     hdf5::write_integer(file_, "format_version", kCheckpointVersion, temporary_);
     hdf5::write_integer(make_group("optimizer"), "steps", optimizer_steps, temporary_);
-    write_state(make_group("state"), state);
+    write_state(make_group("state"), state, temporary_);
   }
 
   Handle make_group(const std::string& name) {
-    return hdf5::check(H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, group_properties(H5P_GROUP_CREATE), H5P_DEFAULT),
-                       H5Gclose, "write", temporary_);
+    return hdf5::check(H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, timeless(H5P_GROUP_CREATE), H5P_DEFAULT), H5Gclose,
+                       "write", temporary_);
   }
 
   void write(const std::string& group, const CatalogueEntry& entry, Dtype dtype, const std::vector<std::byte>& data) {
@@ -104,19 +100,6 @@ class Writer {
   }
 
  private:
-  void write_state(const Handle& group, const TrainState& state) {
-    hdf5::write_integer(group, "step", state.step, temporary_);
-    hdf5::write_integer(group, "tokens", state.tokens, temporary_);
-    hdf5::write_integer(group, "next_sequence", state.next_sequence, temporary_);
-    hdf5::write_integer(group, "seed", static_cast<std::int64_t>(state.seed), temporary_);
-    hdf5::write_integer(group, "vocabulary", state.vocabulary, temporary_);
-    hdf5::write_text(group, "tokenizer", state.tokenizer, temporary_);
-    write_provenance(group, state.provenance, "time", temporary_);
-    const std::string& model = state.tokenizer_model;
-    write_dataset(group, "tokenizer_model", {static_cast<std::int64_t>(model.size())}, H5T_STD_U8LE, model.data(),
-                  temporary_);
-  }
-
   std::string path_, temporary_;
   Handle file_;
   bool finished_ = false;

@@ -5,6 +5,7 @@
 #include "comm/device_buffer.hpp"
 #include "comm/handle.hpp"
 #include "comm/mpi_check.hpp"
+#include "comm/patience.hpp"
 #include "comm/pieces.hpp"
 #include "comm/request.hpp"
 
@@ -20,6 +21,7 @@ std::int64_t all_reduce_bytes(const Tensor& t, int size) {
 void Comm::all_reduce(const Tensor& t, Reduce op) const {
   if (size_ == 1) return;
   const CallCounter counter(name_, "all_reduce", all_reduce_bytes(t, size_));
+  check_mpi(meet(handle_->comm), "all_reduce", name_);
   DeviceBuffer buffer(t, Access::update, own_op(op, t.dtype()));
   for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
     check_mpi(MPI_Allreduce(MPI_IN_PLACE, buffer.data(first), count, mpi_type(t.dtype()), mpi_op(op, t.dtype()),
@@ -46,6 +48,7 @@ void Comm::broadcast(const Tensor& t, int root) const {
   if (size_ == 1) return;
   const bool mine = rank_ == root;
   const CallCounter counter(name_, "broadcast", mine ? static_cast<std::int64_t>(t.bytes()) : 0);
+  check_mpi(meet(handle_->comm), "broadcast", name_);
   DeviceBuffer buffer(t, mine ? Access::read : Access::write);
   for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
     check_mpi(MPI_Bcast(buffer.data(first), count, mpi_type(t.dtype()), root, handle_->comm), "broadcast", name_);

@@ -6,6 +6,7 @@
 #include "comm/datatypes.hpp"
 #include "comm/handle.hpp"
 #include "comm/mpi_check.hpp"
+#include "comm/patience.hpp"
 #include "comm/pieces.hpp"
 
 namespace longspan {
@@ -19,6 +20,7 @@ T all_reduce_host(const Comm& comm, T value, Reduce op) {
   if (comm.size() == 1) return value;
   const std::int64_t bytes = 2 * static_cast<std::int64_t>(sizeof(T)) * (comm.size() - 1) / comm.size();
   const CallCounter counter(comm.name(), "all_reduce_value", bytes);
+  check_mpi(meet(native(comm)), "all_reduce_value", comm.name());
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, mpi_type(dtype_of<T>()), mpi_op(op, dtype_of<T>()), native(comm)),
             "all_reduce_value", comm.name());
   return value;
@@ -61,6 +63,7 @@ Comm Comm::split(const std::string& name, int color, int key) const {
 void Comm::barrier() const {
   if (size_ == 1) return;
   const CallCounter counter(name_, "barrier", 0);
+  check_mpi(meet(handle_->comm), "barrier", name_);
   check_mpi(MPI_Barrier(handle_->comm), "barrier", name_);
 }
 
@@ -72,6 +75,7 @@ std::vector<double> Comm::all_gather_value(double value) const {
   std::vector<double> values(static_cast<std::size_t>(size_), value);
   if (size_ == 1) return values;
   const CallCounter counter(name_, "all_gather_value", static_cast<std::int64_t>(sizeof(double)) * (size_ - 1));
+  check_mpi(meet(handle_->comm), "all_gather_value", name_);
   check_mpi(MPI_Allgather(&value, 1, MPI_DOUBLE, values.data(), 1, MPI_DOUBLE, handle_->comm), "all_gather_value",
             name_);
   return values;
@@ -81,6 +85,7 @@ std::string Comm::broadcast_text(const std::string& text, int root) const {
   if (size_ == 1) return text;
   std::int64_t length = static_cast<std::int64_t>(text.size());
   const CallCounter counter(name_, "broadcast_text", rank_ == root ? length : 0);
+  check_mpi(meet(handle_->comm), "broadcast_text", name_);
   check_mpi(MPI_Bcast(&length, 1, MPI_INT64_T, root, handle_->comm), "broadcast_text", name_);
   std::string same = rank_ == root ? text : std::string(static_cast<std::size_t>(length), ' ');
   check_mpi(MPI_Bcast(same.data(), static_cast<int>(length), MPI_CHAR, root, handle_->comm), "broadcast_text", name_);

@@ -6,6 +6,7 @@
 
 #include "base/timer.hpp"
 #include "comm/mpi_check.hpp"
+#include "comm/patience.hpp"
 
 namespace longspan {
 namespace {
@@ -37,7 +38,7 @@ bool Request::State::test() {
 
 void Request::State::wait() {
   std::vector<MPI_Status> statuses(requests_.size());
-  check_mpi(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), statuses.data()), kind, group);
+  check_mpi(wait_all(requests_, statuses), kind, group);
   finish(statuses);
 }
 

@@ -8,6 +8,7 @@
 #include "comm/device_buffer.hpp"
 #include "comm/handle.hpp"
 #include "comm/mpi_check.hpp"
+#include "comm/patience.hpp"
 #include "comm/pieces.hpp"
 #include "comm/request.hpp"
 #include "tensor/device.hpp"
@@ -44,6 +45,7 @@ void Comm::all_gather(const Tensor& mine, const Tensor& all, const std::vector<s
   copy_tensor(mine, part_of(all, rows, rank_));
   if (size_ == 1) return;
   const CallCounter counter(name_, "all_gather", ring_bytes(all, size_));
+  check_mpi(meet(handle_->comm), "all_gather", name_);
   DeviceBuffer buffer(all, Access::update);
   check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, mpi_type(all.dtype()), buffer.data(), blocks.counts().data(),
                            blocks.offsets().data(), mpi_type(all.dtype()), handle_->comm),
@@ -77,6 +79,7 @@ void Comm::reduce_scatter(const Tensor& all, const Tensor& mine, const std::vect
   if (size_ == 1) return copy_tensor(all, mine);
   if (!one_piece(all.size(), all.dtype())) return reduce_scatter_async(all, mine, rows).wait();
   const CallCounter counter(name_, "reduce_scatter", ring_bytes(all, size_));
+  check_mpi(meet(handle_->comm), "reduce_scatter", name_);
   const bool own = own_op(Reduce::sum, all.dtype());
   DeviceBuffer from(all, Access::read, own), to(mine, Access::write, own);
   check_mpi(MPI_Reduce_scatter(from.data(), to.data(), blocks.counts().data(), mpi_type(all.dtype()),

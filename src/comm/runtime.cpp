@@ -82,7 +82,7 @@ int run_program(int argc, char** argv, const std::function<int(const Comm& world
   std::optional<Failure> failure;
   int code = 0;
   try {
-    DeviceScope device(0, session.local_rank());
+    DeviceScope device(session.default_threads(), session.local_rank());
     code = body(session.group_of_all("world"));
   } catch (...) {
     failure = current_failure();

@@ -2,6 +2,7 @@
 
 #include <mpi.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -9,14 +10,27 @@
 #include "base/timer.hpp"
 #include "comm/handle.hpp"
 #include "comm/mpi_check.hpp"
+#include "comm/patience.hpp"
 
 namespace longspan {
+namespace {
+
+int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+}  // namespace
 
 MpiSession::MpiSession(int* argc, char*** argv) {
   int provided = 0;
   MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
+  MPI_Comm node = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+            "finding the ranks of this machine", "world");
+  MPI_Comm_rank(node, &local_rank_);
+  MPI_Comm_size(node, &local_size_);
+  MPI_Comm_free(&node);
+  set_ranks_share_cores(local_size_ > cores());
 }
 
 MpiSession::~MpiSession() { MPI_Finalize(); }
@@ -27,11 +41,8 @@ Comm MpiSession::group_of_all(const std::string& name) const {
   return Comm(name, std::make_shared<Comm::Handle>(copy));
 }
 
-int MpiSession::local_rank() const {
-  MPI_Comm node = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
-            "finding the ranks of this machine", "world");
-  return Comm("node", std::make_shared<Comm::Handle>(node)).rank();
+int MpiSession::default_threads() const {
+  return std::getenv("OMP_NUM_THREADS") != nullptr ? 0 : std::max(1, cores() / local_size_);
 }
 
 void abort_all(int code) {

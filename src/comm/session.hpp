@@ -16,7 +16,12 @@ class MpiSession {
   MpiSession& operator=(const MpiSession&) = delete;
 
   Comm group_of_all(const std::string& name) const;  // a new group of all ranks; collective
-  int local_rank() const;                            // among the ranks of this machine; collective
+  int local_rank() const { return local_rank_; }     // among the ranks of this machine
+  // Threads a rank should use: this machine's cores shared out, or 0 where OMP_NUM_THREADS says it.
+  int default_threads() const;
+
+ private:
+  int local_rank_ = 0, local_size_ = 1;
 };
 
 // Ends all ranks now, with this exit code.

@@ -77,7 +77,8 @@ void bind(Options& options, CheckpointConfig& config);
 void bind(Options& options, ValidationConfig& config);
 void bind(Options& options, TrainConfig& config);  // all of them
 
-// Checks that need no file and no ranks (sizes that must divide, ranges); throws UserError. Called before any allocation.
+// Checks that need no file and no ranks (sizes that must divide, ranges); throws UserError. Called after
+// apply_preset and before any allocation.
 void check(const TrainConfig& config);
 
 }  // namespace longspan

@@ -1,8 +1,7 @@
 // Blocked attention over one visiting block of keys and values, with an online softmax: no T x T buffer, any number of
 // visits. One visit is plain attention on one rank; S visits are a ring (Liu et al. 2023, Dao 2023).
 //
-// Shapes: q, o, do, dq [B, H, Tq, K]; k, v, dk, dv [B, Hk, Tk, K], Hk divides H, query head h reads key head h /
-// (H/Hk).
+// Shapes: q, o, do, dq [B, H, Tq, K]; k, v, dk, dv [B, Hk, Tk, K]. Hk divides H; query head h reads key head h/(H/Hk).
 //   s[i, j] = scale q_i . k_j + bias(i, j), softmax over the visible keys of all visits; scale = 1/sqrt(K)
 //   o_i = sum_j p_ij v_j
 // Visible: key position in [begin[i], end[i]) of query row i (causal, windowed, bidirectional and per-document masks

@@ -17,7 +17,7 @@ using DeviceBytes = Kokkos::View<char*, MemorySpace, Kokkos::MemoryUnmanaged>;
 DeviceScope::DeviceScope(int threads, int device) {
   Kokkos::InitializationSettings settings;
   if (threads > 0) settings.set_num_threads(threads);
-  if (!device::host_accessible()) settings.set_device_id(device);
+  if (!device::host_accessible()) settings.set_device_id(device % Kokkos::num_devices());
   settings.set_disable_warnings(true);
   Kokkos::initialize(settings);
 }

@@ -6,7 +6,8 @@
 
 namespace longspan {
 
-// Starts Kokkos for the life of the object. `threads` = 0 leaves the choice to the environment (OMP_NUM_THREADS).
+// Starts Kokkos for the life of the object. `threads` = 0 leaves the choice to the environment (OMP_NUM_THREADS);
+// `device` counts round and round through the machine's devices.
 class DeviceScope {
  public:
   explicit DeviceScope(int threads = 0, int device = 0);

@@ -21,6 +21,18 @@ std::vector<std::int64_t> sum_over(const Comm& comm, const std::vector<std::int6
   return t.to_host<std::int64_t>();
 }
 
+// Rank 0's communication by group of ranks since the start, a line each.
+std::vector<std::string> describe_communication() {
+  std::vector<std::string> lines;
+  for (const char* group : kCountedGroups) {
+    const CommCount count = CommCounters::instance().of_group(group);
+    if (count.calls == 0) continue;
+    lines.push_back(std::format("{:<10} {:>9} calls {:>12} {:>9.1f} s in messages or waiting", group, count.calls,
+                                format_bytes(static_cast<double>(count.bytes)), count.seconds));
+  }
+  return lines;
+}
+
 // What all ranks reach together, each on a product of the model's size at the same time (ranks may share cores).
 double total_matrix_rate(const TrainConfig& config, Dtype dtype, const Comm& world) {
   world.barrier();
@@ -88,6 +100,7 @@ int Trainer::run() {
       return static_cast<int>(ExitCode::stopped);
     }
   }
+  for (const std::string& line : describe_communication()) reporter_.say(line);
   reporter_.say(std::format("done       {} steps in {}; {}", steps_done_ - first_step_, format_duration(clock_.seconds()),
                             folder_.path()));
   return static_cast<int>(ExitCode::done);

@@ -9,7 +9,7 @@
 #include <numeric>
 
 #include "data/hdf5.hpp"
-#include "data/unigram.hpp"
+#include "small_store.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_folder.hpp"
 
@@ -17,34 +17,13 @@ namespace longspan {
 namespace {
 
 using hdf5::Handle;
+using testing::byte_info;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::ScratchFolder;
 using testing::sentence_of;
+using testing::write_small;
 using Tokens = std::vector<std::int32_t>;
-
-TokenStoreInfo byte_info(std::int64_t vocabulary = 257) {
-  TokenStoreInfo info;
-  info.tokenizer = "byte";
-  info.source = "memory";
-  info.vocabulary = vocabulary;
-  info.end_of_document = vocabulary - 1;
-  return info;
-}
-
-// Documents of 3, 0 and 2 tokens, each with its end.
-std::string write_small(const ScratchFolder& folder, const std::string& name = "small.h5") {
-  TokenStoreWriter writer(folder.path(name), byte_info());
-  writer.append({1, 2});
-  writer.append({3});
-  writer.end_document();
-  writer.end_document();
-  writer.append({4, 5});
-  writer.end_document();
-  writer.add_source_bytes(5);
-  writer.finish();
-  return folder.path(name);
-}
 
 std::int64_t num_files(const ScratchFolder& folder) {
   return std::distance(std::filesystem::directory_iterator(folder.path()), std::filesystem::directory_iterator());
@@ -280,58 +259,6 @@ TEST(TokenStoreDamage, MissingPartsAndOtherVersionsAreNamed) {
   EXPECT_THAT(open_complaint(Forged{.with_documents = false}.write(folder)), HasSubstr("without /documents"));
   EXPECT_THAT(open_complaint(Forged{.version = 2}.write(folder)), HasSubstr("has format version 2"));
   EXPECT_THAT(open_complaint(Forged{.with_vocabulary = false}.write(folder)), HasSubstr("no attribute 'vocabulary'"));
-}
-
-TEST(Hdf5Attributes, ReadBackAndNameWhatIsMissing) {
-  const ScratchFolder folder;
-  const std::string path = folder.path("a.h5");
-  const Handle file = hdf5::create_file(path);
-  hdf5::write_text(file, "text", "a \xc3\xa9 b", path);
-  hdf5::write_text(file, "empty", "", path);
-  hdf5::write_integer(file, "integer", std::numeric_limits<std::int64_t>::min(), path);
-  hdf5::write_real(file, "real", 0.1, path);
-  hdf5::write_bytes(file, "bytes", std::string("\0\xff\0", 3), path);
-  EXPECT_EQ(hdf5::read_text(file, "text", path), "a \xc3\xa9 b");
-  EXPECT_EQ(hdf5::read_text(file, "empty", path), "");
-  EXPECT_EQ(hdf5::read_integer(file, "integer", path), std::numeric_limits<std::int64_t>::min());
-  EXPECT_EQ(hdf5::read_real(file, "real", path), 0.1);
-  EXPECT_EQ(hdf5::read_bytes(file, "bytes", path), std::string("\0\xff\0", 3));
-  EXPECT_EQ(sentence_of([&] { hdf5::read_real(file, "none", path); }), path + " has no attribute 'none'");
-  EXPECT_THAT(sentence_of([&] { hdf5::read_integer(file, "text", path); }), HasSubstr("is no number"));
-  EXPECT_THAT(sentence_of([&] { hdf5::read_text(file, "real", path); }), HasSubstr("is no text"));
-  EXPECT_THAT(sentence_of([&] { hdf5::read_bytes(file, "text", path); }), HasSubstr("is no array of bytes"));
-}
-
-TEST(Hdf5Attributes, TextsOfFixedLengthAreReadToo) {
-  const ScratchFolder folder;
-  const Handle file = hdf5::create_file(folder.path("a.h5"));
-  const Handle type(H5Tcopy(H5T_C_S1), H5Tclose), space(H5Screate(H5S_SCALAR), H5Sclose);
-  H5Tset_size(type, 8);
-  const Handle attribute(H5Acreate2(file, "fixed", type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-  H5Awrite(attribute, type, "byte\0\0\0");
-  EXPECT_EQ(hdf5::read_text(file, "fixed", "a.h5"), "byte");
-}
-
-TEST(UnigramEntropy, EqualsTheClosedForm) {
-  EXPECT_EQ(entropy({}), 0);
-  EXPECT_EQ(entropy({0, 5, 0}), 0);
-  EXPECT_NEAR(entropy(std::vector<std::int64_t>(100, 7)), std::log(100.0), 1e-12);
-  EXPECT_NEAR(entropy({1, 3}), -(0.25 * std::log(0.25) + 0.75 * std::log(0.75)), 1e-12);
-  const ScratchFolder folder;
-  const TokenStore store(write_small(folder));
-  EXPECT_NEAR(unigram_entropy(store, 0, 8), entropy({1, 1, 1, 1, 1, 3}), 1e-12);
-  EXPECT_NEAR(unigram_entropy(store, 2, 3), entropy({1, 2}), 1e-12);
-}
-
-TEST(UnigramEntropy, CountsTokensOfManyBlocks) {
-  const ScratchFolder folder;
-  TokenStoreWriter writer(folder.path("a.h5"), byte_info());
-  writer.append(Tokens(1'100'000, 1));
-  writer.append(Tokens(899'999, 2));
-  writer.end_document();
-  writer.finish();
-  const TokenStore store(folder.path("a.h5"));
-  EXPECT_NEAR(unigram_entropy(store, 0, 2'000'000), entropy({1'100'000, 899'999, 1}), 1e-12);
 }
 
 }  // namespace

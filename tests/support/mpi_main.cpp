@@ -72,7 +72,7 @@ class AgreeingListener : public testing::EmptyTestEventListener {
 
 int run_tests(int argc, char** argv) {
   MpiSession session(&argc, &argv);
-  DeviceScope device(0, session.local_rank());
+  DeviceScope device(session.default_threads(), session.local_rank());
   MemoryPool::instance().set_poison(true);
   all_ranks = session.group_of_all("world");
   testing::InitGoogleTest(&argc, argv);

@@ -85,20 +85,19 @@ TEST(MetricsWriter, ResumeDropsLaterRowsAndGoesOn) {
   const std::string path = folder.path("metrics.h5");
   {
     MetricsWriter writer(path, kProvenance);
-    for (int step = 0; step < 600; ++step) writer.append_train(train_row(step));
-    writer.append_validation({.step = 299, .loss = 1});
-    writer.append_validation({.step = 599, .loss = 2});
+    for (int step = 1; step <= 600; ++step) writer.append_train(train_row(step));
+    for (const int step : {250, 500, 600}) writer.append_validation({.step = step, .loss = 1});
   }
   MetricsWriter writer(path, kProvenance, 500);
-  EXPECT_EQ(writer.seconds_before(), 249.5);
-  writer.append_train(train_row(500));
+  EXPECT_EQ(writer.seconds_before(), 250);
+  writer.append_train(train_row(501));
   const Reader reader(path);
   const auto steps = reader.column<std::int64_t>("train/step");
   ASSERT_EQ(steps.size(), 501u);
-  for (std::size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], static_cast<std::int64_t>(i));
-  EXPECT_EQ(reader.column<double>("train/loss")[499], train_row(499).loss);
-  EXPECT_EQ(reader.column<std::int64_t>("train/tokens")[500], train_row(500).tokens);
-  EXPECT_THAT(reader.column<std::int64_t>("validation/step"), ElementsAre(299));
+  for (std::size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], static_cast<std::int64_t>(i) + 1);
+  EXPECT_EQ(reader.column<double>("train/loss")[499], train_row(500).loss);
+  EXPECT_EQ(reader.column<std::int64_t>("train/tokens")[500], train_row(501).tokens);
+  EXPECT_THAT(reader.column<std::int64_t>("validation/step"), ElementsAre(250, 500));
 }
 
 TEST(MetricsWriter, AKilledRunLeavesItsRowsAndIsContinued) {
@@ -107,7 +106,7 @@ TEST(MetricsWriter, AKilledRunLeavesItsRowsAndIsContinued) {
   const pid_t child = fork();
   if (child == 0) {
     MetricsWriter writer(path, kProvenance);
-    for (int step = 0; step < 10; ++step) writer.append_train(train_row(step));
+    for (int step = 1; step <= 10; ++step) writer.append_train(train_row(step));
     kill(getpid(), SIGKILL);
   }
   int status = 0;
@@ -115,8 +114,8 @@ TEST(MetricsWriter, AKilledRunLeavesItsRowsAndIsContinued) {
   ASSERT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(Reader(path).column<double>("train/loss").size(), 10u);
   MetricsWriter writer(path, kProvenance, 7);
-  writer.append_train(train_row(7));
-  EXPECT_THAT(Reader(path).column<std::int64_t>("train/step"), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  writer.append_train(train_row(8));
+  EXPECT_THAT(Reader(path).column<std::int64_t>("train/step"), ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
 }
 
 TEST(MetricsWriter, AFreshRunReplacesTheFile) {

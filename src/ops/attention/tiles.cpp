@@ -14,7 +14,8 @@ constexpr std::int64_t kQueryTile = 128, kKeyTile = 256, kKeyGrain = 64;
 
 // (sequence, key head) pairs of which the tiles are computed together: enough to occupy every thread.
 std::int64_t pairs_at_once(const AttentionShape& shape) {
-  return device::host_accessible() ? std::min<std::int64_t>(device::concurrency(), shape.pairs()) : shape.pairs();
+  if (!device::host_accessible()) return shape.pairs();
+  return std::min<std::int64_t>(std::max(device::concurrency(), 2), shape.pairs());
 }
 
 Range hull(const Range& a, const Range& b) {

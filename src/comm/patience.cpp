@@ -1,0 +1,46 @@
+#include "comm/patience.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace longspan {
+namespace {
+
+bool share = false;
+
+// Asks a few times at once, then after pauses that grow to 200 microseconds.
+template <class Ask>
+int ask_patiently(Ask ask) {
+  constexpr int kAtOnce = 8;
+  std::chrono::microseconds pause(10);
+  for (int asked = 0;; ++asked) {
+    int done = 0;
+    const int error = ask(&done);
+    if (error != MPI_SUCCESS || done != 0) return error;
+    if (asked < kAtOnce) continue;
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, std::chrono::microseconds(200));
+  }
+}
+
+}  // namespace
+
+bool ranks_share_cores() { return share; }
+void set_ranks_share_cores(bool value) { share = value; }
+
+int wait_all(std::vector<MPI_Request>& requests, std::vector<MPI_Status>& statuses) {
+  const auto count = static_cast<int>(requests.size());
+  if (!share) return MPI_Waitall(count, requests.data(), statuses.data());
+  return ask_patiently([&](int* done) { return MPI_Testall(count, requests.data(), done, statuses.data()); });
+}
+
+int meet(MPI_Comm group) {
+  if (!share) return MPI_SUCCESS;
+  MPI_Request request = MPI_REQUEST_NULL;
+  const int error = MPI_Ibarrier(group, &request);
+  if (error != MPI_SUCCESS) return error;
+  return ask_patiently([&](int* done) { return MPI_Test(&request, done, MPI_STATUS_IGNORE); });
+}
+
+}  // namespace longspan
