@@ -4,6 +4,10 @@ if(LONGSPAN_DEVICE AND NOT LONGSPAN_DEVICE IN_LIST Kokkos_DEVICES)
   message(FATAL_ERROR "The Kokkos at ${Kokkos_DIR} was built for ${Kokkos_DEVICES}, not for ${LONGSPAN_DEVICE}; "
                       "install one that was (Spack: kokkos +cuda) and set Kokkos_ROOT")
 endif()
+if(Kokkos_ENABLE_CUDA OR Kokkos_ENABLE_HIP OR Kokkos_ENABLE_SYCL)
+  message(FATAL_ERROR "The Kokkos at ${Kokkos_DIR} runs on GPUs, for which src/ops has no matrix products yet "
+                      "(src/ops/cpu holds the CPU's); use a Kokkos built for OpenMP")
+endif()
 find_package(MPI 3.1 REQUIRED COMPONENTS CXX)
 find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
 find_package(dnnl 3.0 REQUIRED CONFIG)

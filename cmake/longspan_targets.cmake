@@ -1,6 +1,6 @@
 # Flags that every target of Longspan shares.
 add_library(longspan_flags INTERFACE)
-target_compile_options(longspan_flags INTERFACE -Wall -Wextra -Wno-unknown-pragmas -Wno-psabi)
+target_compile_options(longspan_flags INTERFACE -Wall -Wextra -Wno-unknown-pragmas -Wno-psabi -Wno-missing-field-initializers)
 target_include_directories(longspan_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
 if(LONGSPAN_NATIVE_ARCH)
   # 512-bit vectors where the machine has them: the kernels are streams of float operations.

@@ -52,7 +52,7 @@ std::string attribute_lines(const std::string& name, const std::string& value) {
   std::string lines = "  " + name + "\n";
   for (std::size_t begin = 0; begin < value.size();) {
     const std::size_t end = std::min(value.find('\n', begin), value.size());
-    lines += "    " + value.substr(begin, end - begin) + "\n";
+    lines += (end > begin ? "    " : "") + value.substr(begin, end - begin) + "\n";
     begin = end + 1;
   }
   return lines;
@@ -115,8 +115,9 @@ void describe_state(const Handle& file, const std::string& path, Inspection& ins
     const Handle group = hdf5::check(H5Gopen2(file, "state", H5P_DEFAULT), H5Gclose, "open /state of", path);
     inspection.report += describe_attributes(group, path);
     read_state(group, path);
-  } catch (const Error&) {
+  } catch (const Error& error) {
     inspection.damaged.push_back("/state");
+    inspection.report += std::format("  /state CANNOT BE READ: {}\n", error.what());
   }
 }
 

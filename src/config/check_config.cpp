@@ -38,7 +38,6 @@ void check_run(const RunConfig& run) {
   require(!run.resume.empty(), "run.resume is empty; use auto, never or a checkpoint file");
   at_least("run.steps", run.steps, 1);
   at_least("run.seed", run.seed, 0);
-  at_least("run.threads", run.threads, 0);
   at_least("run.log_every", run.log_every, 1);
 }
 
@@ -72,8 +71,6 @@ void check_parallel(const ParallelConfig& parallel) {
   at_least("parallel.pipeline", parallel.pipeline, 1);
   at_least("parallel.sequence", parallel.sequence, 1);
   at_least("parallel.microbatches", parallel.microbatches, 1);
-  positive("parallel.bucket_megabytes", parallel.bucket_megabytes);
-  require(!parallel.sequence_method.empty(), "parallel.sequence_method is empty; use ring");
 }
 
 void check_shares(const TrainConfig& config) {

@@ -13,7 +13,6 @@ void bind(Options& options, RunConfig& config) {
            "auto: from the newest checkpoint of the run, if any; never; or a checkpoint file.")
       .add_bytes("run.memory_limit", config.memory_limit,
                  "Tensor memory a rank may hold, bytes (512M, 8G); 0: no limit.")
-      .add("run.threads", config.threads, "Threads a rank; 0: OMP_NUM_THREADS or all cores.")
       .add("run.log_every", config.log_every, "Steps between two lines of the log.");
 }
 
@@ -22,16 +21,15 @@ void bind(Options& options, ParallelConfig& config) {
       .add("parallel.tensor", config.tensor, "Ranks that share each layer, by heads and columns.")
       .add("parallel.pipeline", config.pipeline, "Stages that share the layers.")
       .add("parallel.sequence", config.sequence, "Ranks that share each sequence, by positions.")
-      .add("parallel.sequence_method", config.sequence_method, "How attention crosses the sequence axis.")
+      .add_choice("parallel.sequence_method", config.sequence_method, {"ring"},
+                  "How attention crosses the sequence axis.")
       .add_choice("parallel.sequence_shard", config.sequence_shard, {"contiguous", "zigzag", "striped"},
                   "Which positions a rank of the sequence axis holds; zigzag balances causal attention.")
       .add_choice("parallel.schedule", config.schedule, {"1f1b", "gpipe"},
                   "Order of forward and backward in the pipeline.")
       .add("parallel.microbatches", config.microbatches, "Parts of a data rank's batch that run one after the other.")
       .add_choice("parallel.recompute", config.recompute, {"none", "block"},
-                  "What is computed again in the backward pass instead of being kept.")
-      .add("parallel.bucket_megabytes", config.bucket_megabytes,
-           "Size of the gradient buckets that are reduced while the backward pass goes on, MiB.");
+                  "What is computed again in the backward pass instead of being kept.");
 }
 
 void bind(Options& options, DataConfig& config) {

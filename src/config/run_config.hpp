@@ -17,7 +17,6 @@ struct RunConfig {
   std::string dtype = "float32";        // float64, float32, bfloat16
   std::string resume = "auto";          // auto, never, or a checkpoint file
   std::int64_t memory_limit = 0;        // bytes a rank; 0: none
-  std::int64_t threads = 0;             // per rank; 0: OMP_NUM_THREADS or all cores
   std::int64_t log_every = 1;           // steps
 };
 
@@ -28,7 +27,6 @@ struct ParallelConfig {
   std::string schedule = "1f1b";        // 1f1b, gpipe
   std::int64_t microbatches = 1;        // per step and data rank
   std::string recompute = "none";       // none, block
-  double bucket_megabytes = 4;          // gradient bucket that is reduced while backward goes on
 };
 
 struct DataConfig {

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "config/model_config.hpp"
-#include "config/run_config.hpp"
 #include "nn/context.hpp"
 #include "nn/parameter.hpp"
 
@@ -21,7 +20,6 @@ struct MixerSettings {
   int layer = 0;      // global number
   int group = 0;      // of its parameters
   ModelConfig model;
-  std::string sequence_method = "ring";
 };
 
 struct MixerCost {

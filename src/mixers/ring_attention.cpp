@@ -33,10 +33,6 @@ class VisitingBlocks {
     pass_on();
     return true;
   }
-  // Lets messages make progress between tiles of work.
-  void poll() {
-    if (receive_.active()) receive_.test();
-  }
 
  private:
   void pass_on() {

@@ -11,13 +11,12 @@ std::string block_name(int layer, const std::string& part) { return std::format(
 
 }  // namespace
 
-Block::Block(ParameterStore& store, const ModelConfig& config, const std::string& sequence_method, int layer,
-             const std::string& kind, int group)
+Block::Block(ParameterStore& store, const ModelConfig& config, int layer, const std::string& kind, int group)
     : layer_(layer),
       group_(group),
       dropout_(config.dropout),
       mixer_norm_(store, block_name(layer, "mixer_norm"), config, group),
-      mixer_(make_mixer(kind, store, {block_name(layer, kind), layer, group, config, sequence_method})),
+      mixer_(make_mixer(kind, store, {block_name(layer, kind), layer, group, config})),
       feed_forward_norm_(store, block_name(layer, "feed_forward_norm"), config, group),
       feed_forward_(store, block_name(layer, "feed_forward"), config, group) {}
 

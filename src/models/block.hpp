@@ -12,8 +12,7 @@ namespace longspan {
 class Block {
  public:
   // `layer` is the global number; `kind` names the token mixer.
-  Block(ParameterStore& store, const ModelConfig& config, const std::string& sequence_method, int layer,
-        const std::string& kind, int group);
+  Block(ParameterStore& store, const ModelConfig& config, int layer, const std::string& kind, int group);
 
   Variable forward(const Context& context, const Variable& x) const;
   Variable extend(const Context& context, const Variable& x, MixerCache& cache) const;

@@ -14,7 +14,6 @@ struct DecoderSettings {
   ModelConfig model;
   std::int64_t vocabulary = 0;
   std::int64_t max_length = 0;          // of learned positions
-  std::string sequence_method = "ring";
   bool recompute_blocks = false;        // keep only each block's input
 };
 

@@ -1,8 +1,10 @@
 #include "train/progress.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <format>
 #include <iostream>
 
@@ -10,6 +12,20 @@
 #include "tensor/memory.hpp"
 
 namespace longspan {
+namespace {
+
+// A launcher such as mpirun gives its ranks a terminal of their own: what counts is where the launcher's output goes.
+bool watched_on_terminal() {
+  if (isatty(STDOUT_FILENO) == 0) return false;
+  if (std::getenv("PMIX_RANK") == nullptr) return true;
+  const int output = open(std::format("/proc/{}/fd/1", getppid()).c_str(), O_WRONLY | O_NOCTTY | O_NONBLOCK);
+  if (output < 0) return false;
+  const bool terminal = isatty(output) != 0;
+  close(output);
+  return terminal;
+}
+
+}  // namespace
 
 std::string format_duration(double seconds) {
   const auto s = static_cast<std::int64_t>(std::llround(std::max(0.0, seconds)));
@@ -31,7 +47,7 @@ std::string ProgressLine::text() const {
                      format_bytes(static_cast<double>(peak_bytes)), format_duration(seconds_left));
 }
 
-Reporter::Reporter(bool speaks, const std::string& log) : speaks_(speaks), terminal_(isatty(STDOUT_FILENO) != 0) {
+Reporter::Reporter(bool speaks, const std::string& log) : speaks_(speaks), terminal_(watched_on_terminal()) {
   if (!speaks_) return;
   log_.open(log, std::ios::app);
   if (!log_) throw EnvironmentError("cannot write {}; check the folder's permissions and the space left", log);

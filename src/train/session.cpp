@@ -48,7 +48,6 @@ Session::Session(const TrainConfig& config, const Comm& world)
   decoder_ = std::make_unique<Decoder>(DecoderSettings{.model = config_.model,
                                                        .vocabulary = corpus_->info().vocabulary,
                                                        .max_length = config_.data.sequence_length,
-                                                       .sequence_method = config_.parallel.sequence_method,
                                                        .recompute_blocks = config_.parallel.recompute == "block"},
                                        store_);
 }

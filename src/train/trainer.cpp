@@ -6,8 +6,8 @@
 
 #include "comm/counters.hpp"
 #include "data/unigram.hpp"
-#include "ops/matmul.hpp"
 #include "tensor/device.hpp"
+#include "train/matrix_rate.hpp"
 #include "train/plan.hpp"
 #include "train/signals.hpp"
 
@@ -31,13 +31,6 @@ std::vector<std::string> describe_communication() {
                                 format_bytes(static_cast<double>(count.bytes)), count.seconds));
   }
   return lines;
-}
-
-// What all ranks reach together, each on a product of the model's size at the same time (ranks may share cores).
-double total_matrix_rate(const TrainConfig& config, Dtype dtype, const Comm& world) {
-  world.barrier();
-  const double rate = ops::measure_matrix_rate(dtype, 1024, config.model.width, config.model.width, 0.2);
-  return world.all_reduce_value(rate);
 }
 
 }  // namespace
@@ -76,7 +69,7 @@ void Trainer::resume() {
 int Trainer::run() {
   const TrainConfig& config = session_.config();
   watch_stop_signals();
-  matrix_rate_ = total_matrix_rate(config, session_.dtype(), session_.mesh().world());
+  matrix_rate_ = total_matrix_rate(session_);
   reporter_.say(std::format("matrix     {:.1f} GFLOP/s, all ranks together", matrix_rate_ / 1e9));
   if (session_.mesh().world().rank() == 0) {
     const double entropy = unigram_entropy(session_.corpus(), 0, session_.corpus().info().tokens);

@@ -1,0 +1,98 @@
+// The head and its loss over a vocabulary sharded over all ranks of the test, against one rank that holds all of it.
+#include "autograd/functions/linear_cross_entropy.hpp"
+
+#include "autograd/functions/tensor_axis.hpp"
+#include "autograd/gradient_check.hpp"
+#include "layout/split.hpp"
+#include "support/world.hpp"
+
+namespace longspan::testing {
+namespace {
+
+constexpr std::int64_t D = 4;
+constexpr double kFactor = 0.25;
+
+struct Case {
+  std::int64_t vocabulary;
+  std::vector<std::int32_t> targets;
+
+  std::int64_t rows() const { return static_cast<std::int64_t>(targets.size()); }
+  Values x() const { return random_values(rows() * D, 1); }
+  Values weight() const { return random_values(vocabulary * D, 2); }
+};
+
+struct Result {
+  double loss;
+  Values dx, dweight;  // dweight: of the rank's part
+};
+
+Result run(const Case& c, const Comm& axis, const Values& x_values, const Values& weight_values) {
+  const Range part = split(c.vocabulary, axis.size(), axis.rank());
+  const Values rows(weight_values.begin() + part.begin * D, weight_values.begin() + part.end * D);
+  const Variable x(tensor_as<double>(x_values, {c.rows(), D}));
+  const Variable weight = Variable::parameter(tensor_as<double>(rows, {part.size(), D}),
+                                              Tensor::zeros({part.size(), D}, Dtype::float64));
+  Tape tape;
+  const Variable inside = enter_tensor_region(tape, x, axis);
+  const double loss = linear_cross_entropy(tape, inside, weight, Tensor::from_host(c.targets, {c.rows()}), part.begin,
+                                           kFactor, axis);
+  tape.backward();
+  return {loss, to_values(x.gradient()), to_values(weight.gradient())};
+}
+
+Result run(const Case& c, const Comm& axis) { return run(c, axis, c.x(), c.weight()); }
+
+void expect_like_one_rank(const Case& c) {
+  const Comm self = world().split("self", world().rank(), 0);
+  const Result one = run(c, self), many = run(c, world());
+  const Range part = split(c.vocabulary, world().size(), world().rank());
+  const Values mine(one.dweight.begin() + part.begin * D, one.dweight.begin() + part.end * D);
+  EXPECT_NEAR(many.loss, one.loss, 1e-12);
+  EXPECT_LT(distance(many.dx, one.dx), 1e-13);
+  EXPECT_LT(distance(many.dweight, mine), 1e-13);
+}
+
+TEST(LinearCrossEntropy, UnevenShardsGiveOneRanksLossAndGradients) {
+  expect_like_one_rank({11, {0, 10, 5, 3, 7, 2}});
+}
+
+TEST(LinearCrossEntropy, VocabularySmallerThanTheRanks) { expect_like_one_rank({2, {1, 0, 1}}); }
+
+TEST(LinearCrossEntropy, VocabularyOfOneHasNoLoss) {
+  expect_like_one_rank({1, {0, 0}});
+  EXPECT_EQ(run({1, {0, 0}}, world()).loss, 0);
+}
+
+// Over a million logits: more than one block of rows.
+TEST(LinearCrossEntropy, SeveralBlocksOfRows) {
+  Case c{70001, {}};
+  for (std::int32_t i = 0; i < 40; ++i) c.targets.push_back(i * 1700);
+  expect_like_one_rank(c);
+}
+
+TEST(LinearCrossEntropy, IgnoresRowsWithoutATarget) {
+  const Case some{7, {3, -1, 6, -1}}, only{7, {3, 6}};
+  const Values x = some.x();
+  Values kept(x.begin(), x.begin() + D);
+  kept.insert(kept.end(), x.begin() + 2 * D, x.begin() + 3 * D);
+  const Result a = run(some, world()), b = run(only, world(), kept, only.weight());
+  EXPECT_NEAR(a.loss, b.loss, 1e-13);
+  EXPECT_LT(distance(a.dweight, b.dweight), 1e-14);
+  for (std::int64_t i = 0; i < D; ++i) {
+    EXPECT_EQ(a.dx[static_cast<std::size_t>(D + i)], 0);
+    EXPECT_EQ(a.dx[static_cast<std::size_t>(3 * D + i)], 0);
+  }
+}
+
+TEST(LinearCrossEntropy, GradientsMatchCentralDifferences) {
+  const Case c{7, {3, -1, 6, 0}};
+  const Result r = run(c, world());
+  const Range part = split(c.vocabulary, world().size(), world().rank());
+  const Values dx = numeric_gradient([&](const Values& x) { return kFactor * run(c, world(), x, c.weight()).loss; }, c.x());
+  const Values dw = numeric_gradient([&](const Values& w) { return kFactor * run(c, world(), c.x(), w).loss; }, c.weight());
+  EXPECT_LT(distance(r.dx, dx), kDifferenceTolerance);
+  EXPECT_LT(distance(r.dweight, Values(dw.begin() + part.begin * D, dw.begin() + part.end * D)), kDifferenceTolerance);
+}
+
+}  // namespace
+}  // namespace longspan::testing
