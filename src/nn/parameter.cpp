@@ -1,5 +1,7 @@
 #include "nn/parameter.hpp"
 
+#include <algorithm>
+
 #include "base/hash.hpp"
 #include "ops/elementwise.hpp"
 
@@ -15,9 +17,11 @@ void initialize(const Parameter& p, std::uint64_t seed) {
     ops::fill(p.value(), info.init.value);
     return;
   }
-  const bool columns = info.shard.dim == info.shape.rank() - 1 && info.shape.rank() > 1;
+  // The parameter as a matrix of its last dimension: a split of that one shifts columns, of the first one rows.
+  const bool columns = info.shard.dim == info.shape.rank() - 1;
+  const std::int64_t rows_each = info.shape.rows() / std::max<std::int64_t>(1, info.shape[0]);
   ops::fill_normal(p.value(), hash_name(info.name, seed), info.init.value, info.shape[-1],
-                   columns ? 0 : p.range().begin, columns ? p.range().begin : 0);
+                   columns ? 0 : p.range().begin * rows_each, columns ? p.range().begin : 0);
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ struct AttentionState {
 };
 AttentionState make_attention_state(const Tensor& q);
 
-// Adds the visit of k, v, whose rows have positions `key_runs`. Tiles that no query sees are skipped.
+// Adds the visit of k, v, whose rows have positions `key_runs`. Rows outside the runs (room in a cache) are not read,
+// tiles that no query sees are skipped.
 void attention_visit(const AttentionRules& rules, const Tensor& q, const Tensor& k, const Tensor& v,
                      const std::vector<PositionRun>& key_runs, const AttentionState& state);
 // o (dtype of q) and lse [B, H, Tq] (accumulation dtype).

@@ -48,8 +48,4 @@ void Optimizer::step(double learning_rate, double scale) {
   }
 }
 
-void Optimizer::masters_to_parameters() const {
-  if (master_.dtype() != store_.values().dtype()) ops::copy(master_, store_.values());
-}
-
 }  // namespace longspan

@@ -31,8 +31,6 @@ class Optimizer {
     Tensor flat;
   };
   const std::vector<State>& states() const { return states_; }
-  // After a load: rounds the masters into the parameters.
-  void masters_to_parameters() const;
 
  private:
   OptimizerConfig config_;

@@ -31,7 +31,7 @@ bool CheckpointArgument::parse(Options& options, const Comm& world) const {
 
 TrainConfig stored_config(const std::string& checkpoint) {
   TrainConfig config;
-  Options options("", "");
+  Options options("longspan-train", "");
   bind(options, config);
   options.read_text(read_checkpoint_info(checkpoint).state.provenance.config, checkpoint);
   return config;

@@ -42,7 +42,10 @@ TEST(Recompute, AddsToTheGradientThatItsInputHas) {
     };
   };
   const std::vector<Values> values = random_inputs(kInputs);
-  EXPECT_EQ(tape_gradients(kInputs, values, twice(true)), tape_gradients(kInputs, values, twice(false)));
+  const auto recomputed = tape_gradients(kInputs, values, twice(true));
+  const auto kept = tape_gradients(kInputs, values, twice(false));
+  EXPECT_LT(distance(recomputed[0], kept[0]), 1e-15);  // the three contributions are added in another order
+  EXPECT_EQ(recomputed[1], kept[1]);
 }
 
 TEST(Recompute, KeepsOnlyInputAndOutput) {

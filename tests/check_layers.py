@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Includes point down: a folder of src/ includes only itself and the folders that CMakeLists.txt links it to.
+
+The table of layers stands once, in CMakeLists.txt: longspan_library(folder lower... external::target...). Also: each
+outside library stays in the folders that own it, and no source file grows past 600 lines.
+"""
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
+ROOT = ROOT if ROOT.is_dir() else ROOT.parent.parent
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+LIBRARY = re.compile(r"^longspan_library\((\w+)([^)]*)\)", re.MULTILINE)
+MAX_LINES = 600
+
+# An outside header -> the folders that may include it. HDF5's own header knows MPI, hence no mpi.h beside it.
+OWNERS = {
+    r"Kokkos_|KokkosBlas": {"tensor", "ops"},
+    r"mpi\.h$": {"comm"},
+    r"hdf5": {"data", "checkpoint", "train"},
+    r"dnnl|(cblas|openblas)": {"ops"},
+    r"boost/": {"config"},
+}
+
+
+def layers(cmake: str) -> dict[str, set[str]]:
+    """Folder -> itself and every folder that it links, transitively; a folder links only those listed above it."""
+    allowed: dict[str, set[str]] = {}
+    for folder, links in LIBRARY.findall(cmake):
+        below = [link for link in links.split() if link in allowed]
+        allowed[folder] = {folder}.union(*(allowed[link] for link in below))
+    return allowed
+
+
+def faults(path: Path, folder: str, allowed: dict[str, set[str]]):
+    text = path.read_text()
+    if text.count("\n") > MAX_LINES:
+        yield f"{text.count(chr(10))} lines, at most {MAX_LINES}"
+    for bracket, header in INCLUDE.findall(text):
+        target = header.split("/")[0]
+        if bracket == '"' and target not in allowed[folder]:
+            yield f'includes "{header}", but {folder}/ does not link {target}/'
+        if bracket == "<":
+            for pattern, owners in OWNERS.items():
+                if re.match(pattern, header) and folder not in owners:
+                    yield f"includes <{header}>, which belongs in {', '.join(sorted(owners))}"
+
+
+def main() -> int:
+    allowed = layers((ROOT / "CMakeLists.txt").read_text())
+    found, files = [], 0
+    for path in sorted((ROOT / "src").rglob("*.[ch]pp")):
+        folder = path.relative_to(ROOT / "src").parts[0]
+        if folder not in allowed:
+            found.append(f"{path.relative_to(ROOT)}: {folder}/ is no longspan_library of CMakeLists.txt")
+            continue
+        files += 1
+        found += [f"{path.relative_to(ROOT)}: {fault}" for fault in faults(path, folder, allowed)]
+    print("\n".join(found) or f"{files} files in {len(allowed)} layers: every include points down")
+    return 1 if found or not files else 0
+
+
+sys.exit(main())

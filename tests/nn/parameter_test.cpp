@@ -1,0 +1,76 @@
+#include "nn/parameter.hpp"
+
+#include <gtest/gtest.h>
+
+#include "nn/layer_case.hpp"
+
+namespace longspan::testing {
+namespace {
+
+constexpr int kRanks = 4;
+
+void declare_all(ParameterStore& store) {
+  store.declare({.name = "table", .shape = {7, 6}, .shard = {0, 1}, .init = Initializer::normal(1), .group = 0});
+  store.declare({.name = "rows", .shape = {12, 6}, .shard = {0, 4}, .init = Initializer::normal(1), .group = 1});
+  store.declare({.name = "columns", .shape = {6, 9}, .shard = {1, 1}, .init = Initializer::normal(1), .group = 1});
+  store.declare({.name = "norm", .shape = {6}, .init = Initializer::constant(1), .group = 1});
+}
+
+ParameterStore make_store(int ranks, int rank, Dtype dtype = Dtype::float64, std::uint64_t seed = 3) {
+  ParameterStore store({.tensor = ranks}, {.tensor = rank});
+  declare_all(store);
+  store.allocate(dtype, seed);
+  return store;
+}
+
+TEST(ParameterStore, EveryRankStartsWithItsPartOfOneRanksValues) {
+  const ParameterStore one = make_store(1, 0);
+  for (int rank = 0; rank < kRanks; ++rank) {
+    const ParameterStore part = make_store(kRanks, rank);
+    for (std::size_t i = 0; i < one.all().size(); ++i) {
+      const Parameter& p = *part.all()[i];
+      EXPECT_EQ(to_values(p.value()), local_part(to_values(one.all()[i]->value()), p)) << p.info().name;
+    }
+  }
+}
+
+TEST(ParameterStore, ValuesDependOnSeedAndName) {
+  const Values a = to_values(make_store(1, 0).all()[0]->value());
+  EXPECT_NE(a, to_values(make_store(1, 0, Dtype::float64, 4).all()[0]->value()));
+  EXPECT_EQ(to_values(make_store(1, 0).all()[3]->value()), Values(6, 1.0));
+}
+
+TEST(ParameterStore, LowerPrecisionIsTheSameDrawRounded) {
+  const Values wide = to_values(make_store(1, 0).all()[1]->value());
+  const Values narrow = to_values(make_store(1, 0, Dtype::bfloat16).all()[1]->value());
+  for (std::size_t i = 0; i < wide.size(); ++i) EXPECT_EQ(narrow[i], rounded(wide[i], Dtype::bfloat16));
+}
+
+TEST(ParameterStore, GradientsHaveTheAccumulationTypeAndStartAtZero) {
+  const ParameterStore store = make_store(1, 0, Dtype::bfloat16);
+  EXPECT_EQ(store.gradients().dtype(), Dtype::float32);
+  EXPECT_EQ(to_values(store.gradients()), Values(static_cast<std::size_t>(store.local_elements()), 0.0));
+}
+
+TEST(ParameterStore, GroupsCoverTheFlatBuffersWithoutOverlap) {
+  const ParameterStore store = make_store(1, 0);
+  EXPECT_EQ(store.group_range(0).begin, 0);
+  EXPECT_EQ(store.group_range(0).end, store.group_range(1).begin);
+  EXPECT_EQ(store.group_range(1).end, store.local_elements());
+  EXPECT_EQ(store.group_range(2).size(), 0);
+}
+
+TEST(ParameterStore, RanksTogetherCountEveryElementOnce) {
+  std::int64_t counted = 0;
+  for (int rank = 0; rank < kRanks; ++rank) counted += make_store(kRanks, rank).counted_elements();
+  EXPECT_EQ(counted, 7 * 6 + 12 * 6 + 6 * 9 + 6);
+}
+
+TEST(ParameterStore, ATiedCopyIsNotCounted) {
+  ParameterStore store({.pipeline = 2}, {.pipeline = 1});
+  store.declare({.name = "table", .shape = {7, 6}, .tied_copy = true, .tied = true});
+  EXPECT_EQ(store.counted_elements(), 0);
+}
+
+}  // namespace
+}  // namespace longspan::testing

@@ -1,0 +1,65 @@
+#include "optim/gradient_reducer.hpp"
+
+#include <gtest/gtest.h>
+
+#include "ops/elementwise.hpp"
+#include "support/compare.hpp"
+#include "support/world.hpp"
+
+namespace longspan::testing {
+namespace {
+
+double sum_of_ranks() { return world().size() * (world().size() + 1) / 2.0; }
+
+// Rank r holds the gradient r + 1, plus 100 a parameter.
+void fill_gradients(const ParameterStore& store) {
+  double base = 0;
+  for (const auto& p : store.all()) ops::fill(p->gradient(), (base += 100) + world().rank() + 1);
+}
+
+TEST(GradientReducer, SumsEveryGroupOverDataAndSequenceRanks) {
+  const int n = world().size();
+  for (const MeshShape& shape : {MeshShape{.data = n}, MeshShape{.sequence = n}}) {
+    const Mesh mesh(world(), shape);
+    ParameterStore store(mesh.shape(), mesh.at());
+    for (int group = 0; group < 3; ++group) {
+      store.declare({.name = "weight" + std::to_string(group), .shape = {5, 3}, .group = group});
+      store.declare({.name = "bias" + std::to_string(group), .shape = {3}, .group = group});
+    }
+    store.allocate(Dtype::float64, 1);
+    fill_gradients(store);
+    GradientReducer reducer(store, mesh);
+    for (int group = 2; group >= 0; --group) {
+      reducer.start(group);
+      reducer.poll();
+    }
+    reducer.finish();
+    double base = 0;
+    for (const auto& p : store.all()) {
+      base += 100;
+      EXPECT_EQ(to_values(p->gradient()), Values(static_cast<std::size_t>(p->value().size()), n * base + sum_of_ranks()));
+    }
+  }
+}
+
+TEST(GradientReducer, SumsATiedEmbeddingOverBothEndsAndNothingElse) {
+  const Mesh mesh(world(), {.pipeline = world().size()});
+  ParameterStore store(mesh.shape(), mesh.at());
+  const bool tied = world().size() > 1, end = mesh.first_stage() || mesh.last_stage();
+  store.declare({.name = "block", .shape = {4}, .group = 1});
+  if (end) store.declare({.name = "table", .shape = {5, 3}, .tied_copy = !mesh.first_stage(), .tied = tied});
+  store.allocate(Dtype::float64, 1);
+  fill_gradients(store);
+  GradientReducer reducer(store, mesh);
+  reducer.start(1);
+  reducer.start(0);
+  reducer.finish();
+  EXPECT_EQ(to_values(store.all()[0]->gradient()), Values(4, 100 + world().rank() + 1));
+  if (end) {
+    const double both = tied ? 400 + 1 + world().size() : 201;
+    EXPECT_EQ(to_values(store.all()[1]->gradient()), Values(15, both));
+  }
+}
+
+}  // namespace
+}  // namespace longspan::testing

@@ -1,0 +1,54 @@
+"""A stop signal ends a run with a checkpoint and exit code 75; the same command goes on."""
+
+import os
+import signal
+import time
+
+import programs
+from programs import ProgramTest, checkpoint, finish, metric, parameters, start
+
+STEPS = 400
+
+
+class StopSignal(ProgramTest):
+    def steps_done(self, run) -> int:
+        try:
+            return len(metric(run, "train/step"))
+        except OSError:
+            return 0  # no file yet, or a moment in which the writer has it
+
+    def check(self, number: signal.Signals, mesh: str, ranks: int):
+        words = f"--run.steps {STEPS} --run.log_every 100 --model.dropout 0.1 {mesh}"
+        run = self.folder / "run"
+        process = start("train", self.training("run", words), ranks)
+        patience = time.monotonic() + 30
+        while self.steps_done(run) < 3:
+            self.assertIsNone(process.poll(), "the run ended before the signal")
+            self.assertLess(time.monotonic(), patience, "no step after 30 s")
+            time.sleep(0.01)
+        os.kill(process.pid, number)
+        stopped = finish(process)
+        self.assertEqual(stopped.code, 75, stopped)
+        self.assertEqual(stopped.errors, [], stopped)
+        self.assertIn("stopped by a signal", stopped.out)
+        steps = metric(run, "train/step")
+        self.assertLess(len(steps), STEPS, "the signal came too late to prove anything")
+        self.assertTrue(checkpoint(run, steps[-1]).exists())
+        self.train("run", words, ranks)
+        self.assertEqual(metric(run, "train/step"), list(range(1, STEPS + 1)))
+        whole = self.train("whole", words, ranks)
+        self.assertEqual(metric(run, "train/loss"), metric(whole, "train/loss"))
+        self.assertEqual(parameters(checkpoint(run, STEPS)), parameters(checkpoint(whole, STEPS)))
+
+    def test_SIGUSR1_stops_one_rank(self):
+        self.check(signal.SIGUSR1, "", 1)
+
+    def test_SIGTERM_stops_one_rank(self):
+        self.check(signal.SIGTERM, "", 1)
+
+    def test_SIGUSR1_to_the_launcher_stops_all_ranks(self):
+        self.check(signal.SIGUSR1, "--parallel.data 2 --parallel.sequence 2", 4)
+
+
+if __name__ == "__main__":
+    programs.main()
