@@ -27,8 +27,8 @@ int main(int argc, char** argv) {
     const TrainState state = load_checkpoint(argument.file(), session.mesh(), session.store(), nullptr);
     const double loss = session.validation_loss();
     if (world.rank() == 0) {
-      std::cout << std::format("{}: step {}, validation loss {:.6f} nats a token, {:.4f} bits a byte\n", argument.file(),
-                               state.step, loss, session.bits_per_byte(loss));
+      std::cout << std::format("{}: step {}, validation loss {:.6f} nats a token, {:.4f} bits a byte\n",
+                               argument.file(), state.step, loss, session.bits_per_byte(loss));
     }
     return 0;
   });

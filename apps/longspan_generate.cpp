@@ -18,7 +18,8 @@ int main(int argc, char** argv) {
     const CheckpointArgument argument(argc, argv);
     if (argument.parse(options, world)) return 0;
     check(config);
-    if (world.size() > 1) throw UserError("longspan-generate runs on one rank, {} were started; leave out mpirun", world.size());
+    if (world.size() > 1)
+      throw UserError("longspan-generate runs on one rank, {} were started; leave out mpirun", world.size());
     const std::string file = argument.file();
     const Generator generator(file, stored_config(file), world);
     for (std::int64_t sample = 0; sample < config.samples; ++sample) {

@@ -11,7 +11,12 @@ setup_programs() {
 }
 
 prepare_corpus() {
-  container/run build/apps/longspan-prepare --config configs/quickstart-prepare.cfg
+  if [[ -e data/kernel-documentation.h5 ]]; then
+    echo "data/kernel-documentation.h5 is there already"
+  else
+    mkdir -p data
+    container/run build/apps/longspan-prepare --config configs/quickstart-prepare.cfg
+  fi
 }
 
 train() {
@@ -19,11 +24,20 @@ train() {
 }
 
 draw() {
-  container/run env PYTHONPATH=analysis python3 -m longspan_analysis.plot_loss runs/quickstart --out runs/quickstart/loss.png
+  local unigram
+  unigram=$(awk '/^unigram/ { entropy = $2 } END { print entropy }' runs/quickstart/log.txt)
+  container/run env PYTHONPATH=analysis python3 -m longspan_analysis.plot_loss runs/quickstart \
+    --out runs/quickstart/loss.png --unigram "$unigram"
 }
 
 sample() {
-  container/run build/apps/longspan-generate --config configs/quickstart-generate.cfg
+  container/run build/apps/longspan-generate runs/quickstart --generate.prompt "The scheduler" \
+    --generate.tokens 400 --generate.samples 2 --generate.temperature 0.7
+}
+
+summary() {
+  grep -E "^unigram|validation loss" runs/quickstart/log.txt | tail -n 2
+  echo "The run is in runs/quickstart: log.txt, metrics.h5, loss.png, checkpoints. Train on your own text: README.md."
 }
 
 stage() { # HEADING FUNCTION
@@ -39,3 +53,4 @@ stage "Prepare the corpus" prepare_corpus
 stage "Train on 16 ranks" train
 stage "Draw the loss" draw
 stage "Sample text" sample
+stage "Result" summary

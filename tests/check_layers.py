@@ -8,19 +8,19 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
-ROOT = ROOT if ROOT.is_dir() else ROOT.parent.parent
+ROOT = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 LIBRARY = re.compile(r"^longspan_library\((\w+)([^)]*)\)", re.MULTILINE)
 MAX_LINES = 600
 
-# An outside header -> the folders that may include it. HDF5's own header knows MPI, hence no mpi.h beside it.
+# How an outside header begins -> the folders that may include it. hdf5.h brings MPI's types along.
 OWNERS = {
-    r"Kokkos_|KokkosBlas": {"tensor", "ops"},
-    r"mpi\.h$": {"comm"},
-    r"hdf5": {"data", "checkpoint", "train"},
-    r"dnnl|(cblas|openblas)": {"ops"},
-    r"boost/": {"config"},
+    "Kokkos": {"tensor", "ops"},
+    "mpi.h": {"comm"},
+    "hdf5": {"data", "checkpoint", "train"},
+    "dnnl": {"ops"},
+    "cblas": {"ops"},
+    "boost/": {"config"},
 }
 
 
@@ -42,8 +42,8 @@ def faults(path: Path, folder: str, allowed: dict[str, set[str]]):
         if bracket == '"' and target not in allowed[folder]:
             yield f'includes "{header}", but {folder}/ does not link {target}/'
         if bracket == "<":
-            for pattern, owners in OWNERS.items():
-                if re.match(pattern, header) and folder not in owners:
+            for start, owners in OWNERS.items():
+                if header.startswith(start) and folder not in owners:
                     yield f"includes <{header}>, which belongs in {', '.join(sorted(owners))}"
 
 

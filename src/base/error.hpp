@@ -46,9 +46,9 @@ struct DivergedError : Error {
 
 }  // namespace longspan
 
-#define LONGSPAN_CHECK(condition, ...)                                             \
-  do {                                                                             \
-    if (!(condition)) {                                                            \
-      ::longspan::check_failed(__FILE__, __LINE__, std::format(__VA_ARGS__));      \
-    }                                                                              \
+#define LONGSPAN_CHECK(condition, ...)                                        \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
+      ::longspan::check_failed(__FILE__, __LINE__, std::format(__VA_ARGS__)); \
+    }                                                                         \
   } while (false)

@@ -9,12 +9,12 @@
 namespace longspan {
 
 struct GenerateConfig {
-  std::string prompt;               // text that is continued; empty: the start of a document
-  std::int64_t tokens = 256;        // at most, a sample
+  std::string prompt;         // text that is continued; empty: the start of a document
+  std::int64_t tokens = 256;  // at most, a sample
   std::int64_t samples = 1;
-  double temperature = 0.8;         // 0: always the likeliest token
-  std::int64_t top_k = 0;           // sample among the k likeliest; 0: all
-  double top_p = 1.0;               // sample among the likeliest that hold this share of probability
+  double temperature = 0.8;  // 0: always the likeliest token
+  std::int64_t top_k = 0;    // sample among the k likeliest; 0: all
+  double top_p = 1.0;        // sample among the likeliest that hold this share of probability
   std::int64_t seed = 1;
 };
 

@@ -6,20 +6,28 @@ namespace longspan {
 
 const char* to_string(Axis axis) {
   switch (axis) {
-    case Axis::data: return "data";
-    case Axis::tensor: return "tensor";
-    case Axis::pipeline: return "pipeline";
-    case Axis::sequence: return "sequence";
+    case Axis::data:
+      return "data";
+    case Axis::tensor:
+      return "tensor";
+    case Axis::pipeline:
+      return "pipeline";
+    case Axis::sequence:
+      return "sequence";
   }
   return "unknown";
 }
 
 int MeshShape::extent(Axis axis) const {
   switch (axis) {
-    case Axis::data: return data;
-    case Axis::tensor: return tensor;
-    case Axis::pipeline: return pipeline;
-    case Axis::sequence: return sequence;
+    case Axis::data:
+      return data;
+    case Axis::tensor:
+      return tensor;
+    case Axis::pipeline:
+      return pipeline;
+    case Axis::sequence:
+      return sequence;
   }
   return 1;
 }
@@ -30,10 +38,14 @@ std::string MeshShape::str() const {
 
 int MeshCoordinate::along(Axis axis) const {
   switch (axis) {
-    case Axis::data: return data;
-    case Axis::tensor: return tensor;
-    case Axis::pipeline: return pipeline;
-    case Axis::sequence: return sequence;
+    case Axis::data:
+      return data;
+    case Axis::tensor:
+      return tensor;
+    case Axis::pipeline:
+      return pipeline;
+    case Axis::sequence:
+      return sequence;
   }
   return 0;
 }
@@ -41,10 +53,18 @@ int MeshCoordinate::along(Axis axis) const {
 MeshCoordinate MeshCoordinate::with(Axis axis, int index) const {
   MeshCoordinate at = *this;
   switch (axis) {
-    case Axis::data: at.data = index; break;
-    case Axis::tensor: at.tensor = index; break;
-    case Axis::pipeline: at.pipeline = index; break;
-    case Axis::sequence: at.sequence = index; break;
+    case Axis::data:
+      at.data = index;
+      break;
+    case Axis::tensor:
+      at.tensor = index;
+      break;
+    case Axis::pipeline:
+      at.pipeline = index;
+      break;
+    case Axis::sequence:
+      at.sequence = index;
+      break;
   }
   return at;
 }

@@ -10,12 +10,18 @@ namespace longspan {
 
 const char* to_string(ActionKind kind) {
   switch (kind) {
-    case ActionKind::receive_forward: return "receive_forward";
-    case ActionKind::forward: return "forward";
-    case ActionKind::send_forward: return "send_forward";
-    case ActionKind::receive_backward: return "receive_backward";
-    case ActionKind::backward: return "backward";
-    case ActionKind::send_backward: return "send_backward";
+    case ActionKind::receive_forward:
+      return "receive_forward";
+    case ActionKind::forward:
+      return "forward";
+    case ActionKind::send_forward:
+      return "send_forward";
+    case ActionKind::receive_backward:
+      return "receive_backward";
+    case ActionKind::backward:
+      return "backward";
+    case ActionKind::send_backward:
+      return "send_backward";
   }
   return "unknown";
 }
@@ -30,21 +36,29 @@ constexpr int kKinds = 6;
 bool exists(ActionKind kind, int stage, int stages) {
   switch (kind) {
     case ActionKind::receive_forward:
-    case ActionKind::send_backward: return stage > 0;
+    case ActionKind::send_backward:
+      return stage > 0;
     case ActionKind::send_forward:
-    case ActionKind::receive_backward: return stage < stages - 1;
-    default: return true;
+    case ActionKind::receive_backward:
+      return stage < stages - 1;
+    default:
+      return true;
   }
 }
 
 // What must have run on the same stage, for the same microbatch, before an action of this kind.
 std::vector<ActionKind> prerequisites(ActionKind kind) {
   switch (kind) {
-    case ActionKind::forward: return {ActionKind::receive_forward};
-    case ActionKind::send_forward: return {ActionKind::forward};
-    case ActionKind::backward: return {ActionKind::forward, ActionKind::receive_backward};
-    case ActionKind::send_backward: return {ActionKind::backward};
-    default: return {};
+    case ActionKind::forward:
+      return {ActionKind::receive_forward};
+    case ActionKind::send_forward:
+      return {ActionKind::forward};
+    case ActionKind::backward:
+      return {ActionKind::forward, ActionKind::receive_backward};
+    case ActionKind::send_backward:
+      return {ActionKind::backward};
+    default:
+      return {};
   }
 }
 
@@ -148,11 +162,18 @@ class Simulation {
   // False if the action must wait.
   bool step(int stage, const Action& action) {
     switch (action.kind) {
-      case ActionKind::send_forward: down_[stage + 1].push_back(action.microbatch); return true;
-      case ActionKind::send_backward: up_[stage - 1].push_back(action.microbatch); return true;
-      case ActionKind::receive_forward: return receive(stage, action, down_[stage]);
-      case ActionKind::receive_backward: return receive(stage, action, up_[stage]);
-      default: return true;
+      case ActionKind::send_forward:
+        down_[stage + 1].push_back(action.microbatch);
+        return true;
+      case ActionKind::send_backward:
+        up_[stage - 1].push_back(action.microbatch);
+        return true;
+      case ActionKind::receive_forward:
+        return receive(stage, action, down_[stage]);
+      case ActionKind::receive_backward:
+        return receive(stage, action, up_[stage]);
+      default:
+        return true;
     }
   }
 

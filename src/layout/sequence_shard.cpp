@@ -29,9 +29,12 @@ std::int64_t stripe_length(std::int64_t length, int parts, int part) {
 
 const char* to_string(ShardKind kind) {
   switch (kind) {
-    case ShardKind::contiguous: return "contiguous";
-    case ShardKind::zigzag: return "zigzag";
-    case ShardKind::striped: return "striped";
+    case ShardKind::contiguous:
+      return "contiguous";
+    case ShardKind::zigzag:
+      return "zigzag";
+    case ShardKind::striped:
+      return "striped";
   }
   return "unknown";
 }
@@ -47,7 +50,9 @@ SequenceShard::SequenceShard(ShardKind kind, std::int64_t length, int parts, int
 std::vector<PositionRun> SequenceShard::runs(int part) const {
   std::vector<PositionRun> runs;
   switch (kind_) {
-    case ShardKind::contiguous: append(runs, split(length_, parts_, part)); break;
+    case ShardKind::contiguous:
+      append(runs, split(length_, parts_, part));
+      break;
     case ShardKind::zigzag:
       append(runs, split(length_, 2 * parts_, part));
       append(runs, split(length_, 2 * parts_, 2 * parts_ - 1 - part));
@@ -72,10 +77,12 @@ std::vector<std::int64_t> SequenceShard::positions() const {
 
 std::int64_t SequenceShard::local_length(int part) const {
   switch (kind_) {
-    case ShardKind::contiguous: return split(length_, parts_, part).size();
+    case ShardKind::contiguous:
+      return split(length_, parts_, part).size();
     case ShardKind::zigzag:
       return split(length_, 2 * parts_, part).size() + split(length_, 2 * parts_, 2 * parts_ - 1 - part).size();
-    case ShardKind::striped: return stripe_length(length_, parts_, part);
+    case ShardKind::striped:
+      return stripe_length(length_, parts_, part);
   }
   return 0;
 }

@@ -16,7 +16,8 @@ std::vector<double> alibi_slopes(std::int64_t heads) {
   std::int64_t power = 1;
   while (power * 2 <= heads) power *= 2;
   std::vector<double> slopes;
-  for (std::int64_t i = 1; i <= power; ++i) slopes.push_back(std::exp2(-8.0 * static_cast<double>(i) / static_cast<double>(power)));
+  for (std::int64_t i = 1; i <= power; ++i)
+    slopes.push_back(std::exp2(-8.0 * static_cast<double>(i) / static_cast<double>(power)));
   for (std::int64_t i = 1; static_cast<std::int64_t>(slopes.size()) < heads; i += 2) {
     slopes.push_back(std::exp2(-4.0 * static_cast<double>(i) / static_cast<double>(power)));
   }
@@ -25,7 +26,8 @@ std::vector<double> alibi_slopes(std::int64_t heads) {
 
 Tensor local_alibi_slopes(std::int64_t all_heads, std::int64_t first, std::int64_t count, Dtype accumulation) {
   const std::vector<double> slopes = alibi_slopes(all_heads);
-  const Tensor wide = Tensor::from_host(std::vector<double>(slopes.begin() + first, slopes.begin() + first + count), {count});
+  const Tensor wide =
+      Tensor::from_host(std::vector<double>(slopes.begin() + first, slopes.begin() + first + count), {count});
   if (accumulation == Dtype::float64) return wide;
   const Tensor narrow = Tensor::empty({count}, accumulation);
   ops::copy(wide, narrow);
@@ -169,16 +171,19 @@ Variable Attention::extend(const Context& context, const Variable& x, MixerCache
   rules.visible_begin = Tensor::from_host(begin, {b, n});
   rules.visible_end = Tensor::from_host(end, {b, n});
   const ops::AttentionState state = ops::make_attention_state(heads.q.value());
-  ops::attention_visit(rules, heads.q.value(), cache.k, cache.v, {{.row = 0, .first = 0, .count = cache.length}}, state);
+  ops::attention_visit(rules, heads.q.value(), cache.k, cache.v, {{.row = 0, .first = 0, .count = cache.length}},
+                       state);
   const Variable o(Tensor::empty(heads.q.value().shape(), x.value().dtype()));
-  const Tensor lse = Tensor::empty({b, heads_, n}, accumulation_dtype(x.value().dtype()), Memory::workspace, "log-sum-exp");
+  const Tensor lse =
+      Tensor::empty({b, heads_, n}, accumulation_dtype(x.value().dtype()), Memory::workspace, "log-sum-exp");
   ops::attention_finish(state, o.value(), lse);
   return join(context, o);
 }
 
 MixerCost Attention::cost(std::int64_t t) const {
   const double tokens = static_cast<double>(t), d = static_cast<double>(model_.width);
-  const double kv = static_cast<double>(model_.num_kv_heads() * head_width_), q = static_cast<double>(model_.heads * head_width_);
+  const double kv = static_cast<double>(model_.num_kv_heads() * head_width_),
+               q = static_cast<double>(model_.heads * head_width_);
   const double span = model_.window > 0 && model_.window < t ? static_cast<double>(model_.window) : (tokens + 1) / 2;
   // Projections 2 T D (q + 2 kv) and 2 T q D; scores and output 4 K a head and visible pair.
   return {.forward_flops = 2 * tokens * d * (2 * q + 2 * kv) + 4 * q * tokens * span,

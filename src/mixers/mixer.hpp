@@ -16,15 +16,15 @@ namespace longspan {
 
 // What a mixer needs to declare its parameters.
 struct MixerSettings {
-  std::string name;   // "blocks.3.attention": prefix of its parameters
-  int layer = 0;      // global number
-  int group = 0;      // of its parameters
+  std::string name;  // "blocks.3.attention": prefix of its parameters
+  int layer = 0;     // global number
+  int group = 0;     // of its parameters
   ModelConfig model;
 };
 
 struct MixerCost {
-  double forward_flops = 0;           // of the whole layer over all ranks, for one sequence of T tokens
-  double activation_elements = 0;     // kept for backward by one rank, a token of its shard
+  double forward_flops = 0;        // of the whole layer over all ranks, for one sequence of T tokens
+  double activation_elements = 0;  // kept for backward by one rank, a token of its shard
 };
 
 // What generation remembers of the tokens so far; each mixer has its own kind.

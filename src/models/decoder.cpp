@@ -65,8 +65,8 @@ void Decoder::declare_embedding(bool tied_copy) {
 SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtype, std::int64_t first_position) const {
   SequenceContext context = make_sequence_context(shard, first_position);
   if (settings_.model.positions == "rotary") {
-    context.rotary = ops::make_rotary_table(context.positions, settings_.model.head_width(),
-                                            settings_.model.rotary_base, dtype);
+    context.rotary =
+        ops::make_rotary_table(context.positions, settings_.model.head_width(), settings_.model.rotary_base, dtype);
   }
   return context;
 }

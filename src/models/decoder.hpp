@@ -1,5 +1,5 @@
-// A decoder language model: embedding, blocks, final norm, head. One object holds the part of one pipeline stage: stage 0
-// has the embedding, the last stage the head, each a balanced share of the blocks.
+// A decoder language model: embedding, blocks, final norm, head. One object holds the part of one pipeline stage: stage
+// 0 has the embedding, the last stage the head, each a balanced share of the blocks.
 #pragma once
 
 #include <functional>
@@ -13,8 +13,8 @@ namespace longspan {
 struct DecoderSettings {
   ModelConfig model;
   std::int64_t vocabulary = 0;
-  std::int64_t max_length = 0;          // of learned positions
-  bool recompute_blocks = false;        // keep only each block's input
+  std::int64_t max_length = 0;    // of learned positions
+  bool recompute_blocks = false;  // keep only each block's input
 };
 
 struct DecoderCache {
@@ -60,12 +60,12 @@ class Decoder {
 
   DecoderSettings settings_;
   ParameterStore& store_;
-  std::vector<std::string> kinds_;      // token mixer of every layer of the whole model
-  Parameter* embedding_ = nullptr;      // [V, D], rows over the tensor axis
-  Parameter* positions_ = nullptr;      // [max_length, D], learned positions only
+  std::vector<std::string> kinds_;  // token mixer of every layer of the whole model
+  Parameter* embedding_ = nullptr;  // [V, D], rows over the tensor axis
+  Parameter* positions_ = nullptr;  // [max_length, D], learned positions only
   std::vector<std::unique_ptr<Block>> blocks_;
   std::unique_ptr<Norm> final_norm_;
-  Parameter* head_ = nullptr;           // [V, D]; the embedding itself where tied on one stage
+  Parameter* head_ = nullptr;  // [V, D]; the embedding itself where tied on one stage
   int embedding_group_ = 0, head_group_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// What a forward pass knows besides its input: the tape, the mesh, which positions this rank holds, which keys each query
-// may see, and the keys of this microbatch's random masks.
+// What a forward pass knows besides its input: the tape, the mesh, which positions this rank holds, which keys each
+// query may see, and the keys of this microbatch's random masks.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,11 @@ namespace longspan {
 // The part that is the same for every microbatch of a run.
 struct SequenceContext {
   SequenceShard shard;
-  Tensor positions;          // int32 [T_local]
-  ops::RotaryTable rotary;   // undefined where the model has no rotary positions
+  Tensor positions;         // int32 [T_local]
+  ops::RotaryTable rotary;  // undefined where the model has no rotary positions
 };
-// Row i of the shard stands for global position first_position + its position in the shard (generation continues a text).
+// Row i of the shard stands for global position first_position + its position in the shard (generation continues a
+// text).
 SequenceContext make_sequence_context(const SequenceShard& shard, std::int64_t first_position = 0);
 
 // Visible key positions [begin, end) of every local query row, int32 [B, T_local].
@@ -35,11 +36,11 @@ struct Context {
   Tape& tape;
   const Mesh& mesh;
   const SequenceContext& sequence;
-  std::int64_t batch = 0;                    // B, sequences of this microbatch
-  std::int64_t first_sequence = 0;           // global number of sequence 0 within the step
+  std::int64_t batch = 0;           // B, sequences of this microbatch
+  std::int64_t first_sequence = 0;  // global number of sequence 0 within the step
   std::vector<std::vector<std::int64_t>> document_starts;
-  std::uint64_t dropout_key = 0;             // of the seed and the step; 0 outside training, where nothing is dropped
-  Tensor dropout_rows;                       // int64 [B * T_local]: global row numbers, for counter-based masks
+  std::uint64_t dropout_key = 0;  // of the seed and the step; 0 outside training, where nothing is dropped
+  Tensor dropout_rows;            // int64 [B * T_local]: global row numbers, for counter-based masks
 
   bool training() const { return dropout_key != 0; }
 };

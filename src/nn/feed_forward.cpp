@@ -34,8 +34,8 @@ Variable FeedForward::forward(const Context& context, const Variable& x) const {
   Tape& tape = context.tape;
   const Variable input = enter_tensor_region(tape, x, context.mesh.tensor());
   const Variable up = up_.forward(context, input);
-  const Variable hidden = gate_ ? swiglu(tape, gate_->forward(context, input), up)
-                                : activation(tape, ops::Activation::gelu, up);
+  const Variable hidden =
+      gate_ ? swiglu(tape, gate_->forward(context, input), up) : activation(tape, ops::Activation::gelu, up);
   return down_.forward(context, hidden);
 }
 

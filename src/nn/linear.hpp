@@ -1,6 +1,6 @@
 // Linear layers over the tensor axis. Weights are logical [out, in].
-//   column  each rank holds rows of the weight: a part of the outputs, from a whole input (which has entered the region)
-//   row     each rank holds columns: a part of the inputs, and leaves the region with the sum over the axis
+//   column  each rank holds rows of the weight: a part of the outputs, from a whole input (which has entered the
+//   region) row     each rank holds columns: a part of the inputs, and leaves the region with the sum over the axis
 #pragma once
 
 #include <string>

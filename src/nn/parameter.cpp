@@ -33,8 +33,8 @@ Parameter* ParameterStore::declare(const ParameterInfo& info) {
   p->range_ = {0, info.shape[0]};
   if (!info.shard.replicated()) {
     const int dim = info.shard.dim;
-    LONGSPAN_CHECK(dim == 0 || dim == info.shape.rank() - 1, "[parameter] {}: only the first or last dimension is split",
-                   info.name);
+    LONGSPAN_CHECK(dim == 0 || dim == info.shape.rank() - 1,
+                   "[parameter] {}: only the first or last dimension is split", info.name);
     p->range_ = info.shard.range(info.shape[dim], mesh_.tensor, at_.tensor);
     p->local_[dim] = p->range_.size();
   }

@@ -27,8 +27,8 @@ struct ParameterInfo {
   Shape shape;           // logical: [out, in], [D], ...
   ParameterShard shard;  // over the tensor axis
   Initializer init;
-  bool decay = false;    // weight decay applies
-  int group = 0;         // gradients of a group become complete together (a block, the embedding, the head)
+  bool decay = false;      // weight decay applies
+  int group = 0;           // gradients of a group become complete together (a block, the embedding, the head)
   bool tied_copy = false;  // a second copy of the first stage's embedding: same name, not counted, not saved
   bool tied = false;       // has a second copy on the last stage: gradients are summed over both ends
 };

@@ -1,4 +1,4 @@
-// exp, tanh, sigmoid and the activations as plain arithmetic, so that loops over floats vectorise; double uses the
+// exp, sigmoid and the activations as plain arithmetic, so that loops over floats vectorise; double uses the
 // library's functions. Float results are within 3 units in the last place; exp(-inf) = 0, exp(large) = inf, NaN stays.
 #pragma once
 
@@ -8,7 +8,6 @@
 namespace longspan::ops::math {
 
 KOKKOS_INLINE_FUNCTION double exp(double x) { return Kokkos::exp(x); }
-KOKKOS_INLINE_FUNCTION double tanh(double x) { return Kokkos::tanh(x); }
 KOKKOS_INLINE_FUNCTION double sigmoid(double x) { return 1.0 / (1.0 + Kokkos::exp(-x)); }
 
 // exp(x) = 2^n exp(r), n = round(x / log 2), |r| <= log(2)/2. log 2 is subtracted in two parts, and 2^n is multiplied
@@ -34,19 +33,6 @@ KOKKOS_INLINE_FUNCTION float exp(float x) {
 }
 
 KOKKOS_INLINE_FUNCTION float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
-
-// 1 - 2 / (exp(2x) + 1) loses digits near 0, where the odd polynomial of Cephes' tanhf takes over.
-KOKKOS_INLINE_FUNCTION float tanh(float x) {
-  const float far = 1.0f - 2.0f / (exp(2.0f * x) + 1.0f);
-  const float s = x * x;
-  float p = -5.70498872745e-3f;
-  p = Kokkos::fma(p, s, 2.06390887954e-2f);
-  p = Kokkos::fma(p, s, -5.37397155531e-2f);
-  p = Kokkos::fma(p, s, 1.33314422036e-1f);
-  p = Kokkos::fma(p, s, -3.33332819422e-1f);
-  const float near = Kokkos::fma(p * s, x, x);
-  return Kokkos::abs(x) < 0.625f ? near : far;
-}
 
 // The activations and their derivatives; A is float or double.
 // gelu(x) = x/2 (1 + tanh u) = x sigmoid(2u) with u = sqrt(2/pi) (x + 0.044715 x^3).

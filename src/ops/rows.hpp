@@ -80,8 +80,7 @@ KOKKOS_FORCEINLINE_FUNCTION A sum_columns(Alone, int n, const F& f) {
 template <class A, class F>
 KOKKOS_FORCEINLINE_FUNCTION A sum_columns(const TeamMember& team, int n, const F& f) {
   A sum = 0;
-  Kokkos::parallel_reduce(
-      Kokkos::TeamThreadRange(team, n), [&](int i, A& part) { part += f(i); }, sum);
+  Kokkos::parallel_reduce(Kokkos::TeamThreadRange(team, n), [&](int i, A& part) { part += f(i); }, sum);
   return sum;
 }
 

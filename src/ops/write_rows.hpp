@@ -1,5 +1,5 @@
-// Writes the rows of `from` [..., n, C] into `to` [..., m, C] at rows [row, row + n) of each leading index: how a cache of
-// keys grows in place.
+// Writes the rows of `from` [..., n, C] into `to` [..., m, C] at rows [row, row + n) of each leading index: how a cache
+// of keys grows in place.
 #pragma once
 
 #include <cstdint>

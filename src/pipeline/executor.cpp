@@ -41,12 +41,24 @@ double PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone&
   loss_ = 0;
   for (const Action& action : actions) {
     switch (action.kind) {
-      case ActionKind::receive_forward: receive_forward(action.microbatch); break;
-      case ActionKind::forward: forward(action.microbatch); break;
-      case ActionKind::send_forward: send_forward(action.microbatch); break;
-      case ActionKind::receive_backward: receive_backward(action.microbatch); break;
-      case ActionKind::backward: backward(action.microbatch); break;
-      case ActionKind::send_backward: send_backward(action.microbatch); break;
+      case ActionKind::receive_forward:
+        receive_forward(action.microbatch);
+        break;
+      case ActionKind::forward:
+        forward(action.microbatch);
+        break;
+      case ActionKind::send_forward:
+        send_forward(action.microbatch);
+        break;
+      case ActionKind::receive_backward:
+        receive_backward(action.microbatch);
+        break;
+      case ActionKind::backward:
+        backward(action.microbatch);
+        break;
+      case ActionKind::send_backward:
+        send_backward(action.microbatch);
+        break;
     }
     collect_sends(false);
   }
@@ -74,8 +86,8 @@ void PipelineExecutor::receive_forward(int m) {
   auto& run = running_[m] = std::make_unique<Running>(training_);
   run->data = input_->microbatch(m);
   const Tensor& tokens = run->data.tokens;
-  const Tensor x = Tensor::empty(decoder_.activation_shape(tokens.dim(0), tokens.dim(1)), dtype_,
-                                 Memory::activations, "stage input");
+  const Tensor x = Tensor::empty(decoder_.activation_shape(tokens.dim(0), tokens.dim(1)), dtype_, Memory::activations,
+                                 "stage input");
   mesh_.pipeline().receive(x, mesh_.at().pipeline - 1, kForwardTag);
   run->input = Variable(x);
 }
@@ -88,17 +100,16 @@ void PipelineExecutor::forward(int m) {
   }
   Running& run = *slot;
   const std::int64_t batch = run.data.tokens.dim(0);
-  const Context context{.tape = run.tape,
-                        .mesh = mesh_,
-                        .sequence = sequence_,
-                        .batch = batch,
-                        .first_sequence = run.data.first_sequence,
-                        .document_starts = input_->mask_documents ? run.data.document_starts
-                                                                  : std::vector<std::vector<std::int64_t>>{},
-                        .dropout_key = input_->dropout_key,
-                        .dropout_rows = input_->dropout_key == 0
-                                            ? Tensor()
-                                            : make_dropout_rows(sequence_.shard, batch, run.data.first_sequence)};
+  const Context context{
+      .tape = run.tape,
+      .mesh = mesh_,
+      .sequence = sequence_,
+      .batch = batch,
+      .first_sequence = run.data.first_sequence,
+      .document_starts = input_->mask_documents ? run.data.document_starts : std::vector<std::vector<std::int64_t>>{},
+      .dropout_key = input_->dropout_key,
+      .dropout_rows =
+          input_->dropout_key == 0 ? Tensor() : make_dropout_rows(sequence_.shard, batch, run.data.first_sequence)};
   const Decoder::GroupDone done = training_ && m == last_backward_ ? done_ : Decoder::GroupDone{};
   run.tape.set_poll(poll_);
   const Variable x = mesh_.first_stage() ? decoder_.embed(context, run.data.tokens, done) : run.input;

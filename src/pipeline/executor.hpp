@@ -14,8 +14,8 @@ namespace longspan {
 
 struct StepInput {
   std::function<Microbatch(std::int64_t microbatch)> microbatch;
-  double factor = 1;               // of every token's loss: 1 / (valid targets of the whole step)
-  std::uint64_t dropout_key = 0;   // 0: nothing is dropped
+  double factor = 1;              // of every token's loss: 1 / (valid targets of the whole step)
+  std::uint64_t dropout_key = 0;  // 0: nothing is dropped
   bool mask_documents = true;
 };
 

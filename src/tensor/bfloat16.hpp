@@ -21,9 +21,7 @@ struct bfloat16 {
     bits = static_cast<std::uint16_t>((is_nan ? (u | 0x400000u) : rounded) >> 16);
   }
   LONGSPAN_HOST_DEVICE bfloat16(double value) : bfloat16(static_cast<float>(value)) {}
-  LONGSPAN_HOST_DEVICE operator float() const {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-  }
+  LONGSPAN_HOST_DEVICE operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 };
 
 static_assert(sizeof(bfloat16) == 2);

@@ -11,10 +11,14 @@ namespace longspan {
 template <class Body>
 void dispatch_float(const char* op, Dtype dtype, Body&& body) {
   switch (dtype) {
-    case Dtype::float64: return body.template operator()<double>();
-    case Dtype::float32: return body.template operator()<float>();
-    case Dtype::bfloat16: return body.template operator()<bfloat16>();
-    default: LONGSPAN_CHECK(false, "[{}] needs a floating dtype, got {}", op, to_string(dtype));
+    case Dtype::float64:
+      return body.template operator()<double>();
+    case Dtype::float32:
+      return body.template operator()<float>();
+    case Dtype::bfloat16:
+      return body.template operator()<bfloat16>();
+    default:
+      LONGSPAN_CHECK(false, "[{}] needs a floating dtype, got {}", op, to_string(dtype));
   }
 }
 

@@ -7,10 +7,13 @@ namespace longspan {
 std::size_t size_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::float64:
-    case Dtype::int64: return 8;
+    case Dtype::int64:
+      return 8;
     case Dtype::float32:
-    case Dtype::int32: return 4;
-    case Dtype::bfloat16: return 2;
+    case Dtype::int32:
+      return 4;
+    case Dtype::bfloat16:
+      return 2;
   }
   LONGSPAN_CHECK(false, "[dtype] unknown dtype {}", static_cast<int>(dtype));
   return 0;
@@ -18,11 +21,16 @@ std::size_t size_of(Dtype dtype) {
 
 const char* to_string(Dtype dtype) {
   switch (dtype) {
-    case Dtype::float64: return "float64";
-    case Dtype::float32: return "float32";
-    case Dtype::bfloat16: return "bfloat16";
-    case Dtype::int32: return "int32";
-    case Dtype::int64: return "int64";
+    case Dtype::float64:
+      return "float64";
+    case Dtype::float32:
+      return "float32";
+    case Dtype::bfloat16:
+      return "bfloat16";
+    case Dtype::int32:
+      return "int32";
+    case Dtype::int64:
+      return "int64";
   }
   return "unknown";
 }

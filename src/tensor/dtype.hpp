@@ -23,21 +23,35 @@ Dtype accumulation_dtype(Dtype dtype);
 template <class T>
 constexpr Dtype dtype_of();
 template <>
-constexpr Dtype dtype_of<double>() { return Dtype::float64; }
+constexpr Dtype dtype_of<double>() {
+  return Dtype::float64;
+}
 template <>
-constexpr Dtype dtype_of<float>() { return Dtype::float32; }
+constexpr Dtype dtype_of<float>() {
+  return Dtype::float32;
+}
 template <>
-constexpr Dtype dtype_of<bfloat16>() { return Dtype::bfloat16; }
+constexpr Dtype dtype_of<bfloat16>() {
+  return Dtype::bfloat16;
+}
 template <>
-constexpr Dtype dtype_of<std::int32_t>() { return Dtype::int32; }
+constexpr Dtype dtype_of<std::int32_t>() {
+  return Dtype::int32;
+}
 template <>
-constexpr Dtype dtype_of<std::int64_t>() { return Dtype::int64; }
+constexpr Dtype dtype_of<std::int64_t>() {
+  return Dtype::int64;
+}
 
 // The C++ counterpart of accumulation_dtype.
 template <class T>
-struct accumulation { using type = float; };
+struct accumulation {
+  using type = float;
+};
 template <>
-struct accumulation<double> { using type = double; };
+struct accumulation<double> {
+  using type = double;
+};
 template <class T>
 using accumulation_t = typename accumulation<T>::type;
 

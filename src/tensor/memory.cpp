@@ -18,8 +18,8 @@ std::size_t size_class(std::size_t bytes) {
 }  // namespace
 
 const char* to_string(Memory category) {
-  static constexpr std::array<const char*, kMemoryCategories> kNames = {
-      "parameters", "gradients", "optimizer", "activations", "communication", "workspace"};
+  static constexpr std::array<const char*, kMemoryCategories> kNames = {"parameters",  "gradients",     "optimizer",
+                                                                        "activations", "communication", "workspace"};
   return kNames[static_cast<int>(category)];
 }
 
@@ -96,7 +96,8 @@ std::string format_bytes(double bytes) {
     bytes /= 1024;
     ++unit;
   }
-  return unit == 0 ? std::format("{:.0f} B", bytes) : std::format("{:.{}f} {}", bytes, bytes < 100 ? 2 : 1, kUnits[unit]);
+  return unit == 0 ? std::format("{:.0f} B", bytes)
+                   : std::format("{:.{}f} {}", bytes, bytes < 100 ? 2 : 1, kUnits[unit]);
 }
 
 }  // namespace longspan

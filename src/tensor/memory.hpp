@@ -31,7 +31,7 @@ class MemoryPool {
 
   MemoryUse use(Memory category) const { return by_category_[static_cast<int>(category)]; }
   MemoryUse total() const { return total_; }
-  std::size_t reserved() const { return reserved_; }    // live bytes and kept blocks together
+  std::size_t reserved() const { return reserved_; }                      // live bytes and kept blocks together
   std::size_t system_allocations() const { return system_allocations_; }  // calls that went to the system so far
   void reset_peak();
   void release_kept_blocks();

@@ -47,8 +47,8 @@ class Tensor {
     return static_cast<T*>(raw_);
   }
 
-  Tensor reshape(const Shape& shape) const;                       // same storage, same size
-  Tensor slice(std::int64_t first, std::int64_t count) const;     // same storage, rows of dimension 0
+  Tensor reshape(const Shape& shape) const;                    // same storage, same size
+  Tensor slice(std::int64_t first, std::int64_t count) const;  // same storage, rows of dimension 0
   // No other Tensor refers to this storage, so that it may be overwritten in place.
   bool sole_owner() const { return storage_.use_count() == 1; }
 

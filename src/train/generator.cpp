@@ -35,10 +35,10 @@ Generator::Generator(const std::string& checkpoint, const TrainConfig& config, c
     : config_(config), mesh_(world, MeshShape{}), store_(mesh_.shape(), mesh_.at()) {
   const TrainState state = read_checkpoint_info(checkpoint).state;
   tokenizer_ = make_tokenizer(state.tokenizer, state.tokenizer_model);
-  decoder_ = std::make_unique<Decoder>(DecoderSettings{.model = config_.model,
-                                                       .vocabulary = state.vocabulary,
-                                                       .max_length = config_.data.sequence_length},
-                                       store_);
+  decoder_ = std::make_unique<Decoder>(
+      DecoderSettings{
+          .model = config_.model, .vocabulary = state.vocabulary, .max_length = config_.data.sequence_length},
+      store_);
   store_.allocate(parse_float_dtype(config_.run.dtype, "run.dtype"), state.seed, false);
   load_checkpoint(checkpoint, mesh_, store_, nullptr);
 }
@@ -59,7 +59,8 @@ std::int64_t Generator::generate(const GenerateConfig& config, std::int64_t samp
   std::vector<std::int32_t> text_tokens;
   std::size_t shown = tokenizer_->decode(text_tokens).size();
   std::int64_t made = 0;
-  const std::uint64_t key = hash_name("sample", static_cast<std::uint64_t>(config.seed)) + mix64(static_cast<std::uint64_t>(sample) + 1);
+  const std::uint64_t key =
+      hash_name("sample", static_cast<std::uint64_t>(config.seed)) + mix64(static_cast<std::uint64_t>(sample) + 1);
   while (made < config.tokens) {
     const auto n = static_cast<std::int64_t>(tokens.size());
     const SequenceContext sequence =

@@ -9,10 +9,10 @@
 namespace longspan {
 
 struct ProgressLine {
-  std::int64_t step = 0, steps = 0;      // steps done
+  std::int64_t step = 0, steps = 0;  // steps done
   double loss = 0, tokens_per_second = 0;
-  double utilisation = 0;                // of the measured matrix rate of all ranks, 0 to 1
-  std::size_t peak_bytes = 0;            // of the fullest rank
+  double utilisation = 0;      // of the measured matrix rate of all ranks, 0 to 1
+  std::size_t peak_bytes = 0;  // of the fullest rank
   double seconds_left = 0;
 
   std::string text() const;
@@ -28,7 +28,7 @@ class Reporter {
   // Lines go to the end of the file `log` as well. `speaks` is true on rank 0 alone.
   Reporter(bool speaks, const std::string& log);
 
-  void say(const std::string& line);                      // terminal and log
+  void say(const std::string& line);                        // terminal and log
   void progress(const ProgressLine& line, bool important);  // important: printed even where nobody watches
 
  private:

@@ -74,8 +74,8 @@ std::int64_t Session::state_bytes() const {
 double Session::validation_loss() {
   const std::int64_t count = std::min(config_.validation.sequences, loader_->validation_windows());
   const Range mine = split(count, mesh_.shape().data, mesh_.at().data);
-  const std::int64_t size = std::max<std::int64_t>(
-      1, config_.data.batch / (config_.parallel.data * config_.parallel.microbatches));
+  const std::int64_t size =
+      std::max<std::int64_t>(1, config_.data.batch / (config_.parallel.data * config_.parallel.microbatches));
   const std::int64_t batches = (mine.size() + size - 1) / size;
   double targets = 0;
   const StepInput input{.microbatch =

@@ -1,5 +1,5 @@
-// SIGTERM and SIGUSR1 (what a scheduler sends before it takes the nodes) ask a run to stop after the present step, with a
-// checkpoint.
+// SIGTERM and SIGUSR1 (what a scheduler sends before it takes the nodes) ask a run to stop after the present step, with
+// a checkpoint.
 #pragma once
 
 namespace longspan {

@@ -38,8 +38,8 @@ StepBenchmark benchmark_steps(Session& session, std::int64_t warmup, std::int64_
   StepBenchmark result;
   result.flops = session.decoder().training_flops(data.sequence_length) * static_cast<double>(data.batch);
   result.tokens = static_cast<double>(data.batch * data.sequence_length);
-  result.reserved_before = MemoryPool::instance().reserved();
   result.matrix_rate_before = total_matrix_rate(session);
+  result.reserved_before = MemoryPool::instance().reserved();
   for (std::int64_t s = 0; s < steps; ++s) {
     world.barrier();
     const Timer timer;
@@ -47,8 +47,8 @@ StepBenchmark benchmark_steps(Session& session, std::int64_t warmup, std::int64_
     device::fence();
     result.seconds.push_back(world.all_reduce_value(timer.seconds(), Reduce::max));
   }
-  result.matrix_rate_after = total_matrix_rate(session);
   result.reserved_after = MemoryPool::instance().reserved();
+  result.matrix_rate_after = total_matrix_rate(session);
   result.peak_bytes = static_cast<std::size_t>(
       world.all_reduce_value(static_cast<std::int64_t>(MemoryPool::instance().total().peak), Reduce::max));
   return result;

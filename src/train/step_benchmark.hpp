@@ -11,12 +11,12 @@
 namespace longspan {
 
 struct StepBenchmark {
-  double flops = 0;                       // of a step, forward and backward, all ranks, without recomputation
-  double tokens = 0;                      // of a step
+  double flops = 0;   // of a step, forward and backward, all ranks, without recomputation
+  double tokens = 0;  // of a step
   double matrix_rate_before = 0, matrix_rate_after = 0;  // FLOP/s of all ranks together
-  std::vector<double> seconds;            // of each timed step
+  std::vector<double> seconds;                           // of each timed step
   std::size_t reserved_before = 0, reserved_after = 0;   // bytes of this rank's pool around the timed steps
-  std::size_t peak_bytes = 0;             // of the fullest rank
+  std::size_t peak_bytes = 0;                            // of the fullest rank
 
   double median_seconds() const;
   double matrix_rate() const { return (matrix_rate_before + matrix_rate_after) / 2; }

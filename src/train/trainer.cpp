@@ -16,7 +16,8 @@ namespace {
 
 // Sums of small host values over ranks in one message.
 std::vector<std::int64_t> sum_over(const Comm& comm, const std::vector<std::int64_t>& values) {
-  const Tensor t = Tensor::from_host(values, {static_cast<std::int64_t>(values.size())}, Memory::communication, "totals");
+  const Tensor t =
+      Tensor::from_host(values, {static_cast<std::int64_t>(values.size())}, Memory::communication, "totals");
   comm.all_reduce(t);
   return t.to_host<std::int64_t>();
 }
@@ -73,8 +74,8 @@ int Trainer::run() {
   reporter_.say(std::format("matrix     {:.1f} GFLOP/s, all ranks together", matrix_rate_ / 1e9));
   if (session_.mesh().world().rank() == 0) {
     const double entropy = unigram_entropy(session_.corpus(), 0, session_.corpus().info().tokens);
-    reporter_.say(std::format("unigram    {:.4f} nats a token, {:.3f} bits a byte: what counting tokens alone reaches", entropy,
-                              session_.bits_per_byte(entropy)));
+    reporter_.say(std::format("unigram    {:.4f} nats a token, {:.3f} bits a byte: what counting tokens alone reaches",
+                              entropy, session_.bits_per_byte(entropy)));
   }
   clock_.restart();
   while (steps_done_ < config.run.steps) {
@@ -94,8 +95,8 @@ int Trainer::run() {
     }
   }
   for (const std::string& line : describe_communication()) reporter_.say(line);
-  reporter_.say(std::format("done       {} steps in {}; {}", steps_done_ - first_step_, format_duration(clock_.seconds()),
-                            folder_.path()));
+  reporter_.say(std::format("done       {} steps in {}; {}", steps_done_ - first_step_,
+                            format_duration(clock_.seconds()), folder_.path()));
   return static_cast<int>(ExitCode::done);
 }
 
@@ -124,7 +125,8 @@ void Trainer::report(const StepResult& result, double seconds) {
   metrics_->append_train(row);
 
   const auto done = static_cast<double>(steps_done_ - first_step_);
-  const double flops = session_.decoder().training_flops(config.data.sequence_length) * static_cast<double>(config.data.batch);
+  const double flops =
+      session_.decoder().training_flops(config.data.sequence_length) * static_cast<double>(config.data.batch);
   reporter_.progress({.step = steps_done_,
                       .steps = config.run.steps,
                       .loss = result.loss,
@@ -140,7 +142,8 @@ void Trainer::validate() {
   const double loss = session_.validation_loss();
   const double bits = session_.bits_per_byte(loss);
   if (metrics_) metrics_->append_validation({.step = steps_done_, .loss = loss, .bits_per_byte = bits});
-  reporter_.say(std::format("step {}  validation loss {:.4f} nats a token, {:.3f} bits a byte", steps_done_, loss, bits));
+  reporter_.say(
+      std::format("step {}  validation loss {:.4f} nats a token, {:.3f} bits a byte", steps_done_, loss, bits));
 }
 
 void Trainer::save() {

@@ -37,7 +37,7 @@ class Trainer {
   Timer clock_;
   std::int64_t steps_done_ = 0, tokens_ = 0, saved_step_ = -1, first_step_ = 0;
   std::array<std::int64_t, kCountedGroups.size()> reported_bytes_{};  // counted up to the last report
-  double matrix_rate_ = 0;  // FLOP/s of all ranks together
+  double matrix_rate_ = 0;                                            // FLOP/s of all ranks together
 };
 
 }  // namespace longspan

@@ -11,7 +11,8 @@ namespace {
 // 0, "nothing is dropped", is never a key.
 std::uint64_t dropout_key(const TrainConfig& config, std::int64_t step) {
   if (config.model.dropout == 0) return 0;
-  return hash_name("dropout", mix64(static_cast<std::uint64_t>(config.run.seed)) + static_cast<std::uint64_t>(step)) | 1;
+  return hash_name("dropout", mix64(static_cast<std::uint64_t>(config.run.seed)) + static_cast<std::uint64_t>(step)) |
+         1;
 }
 
 }  // namespace
@@ -33,8 +34,8 @@ StepResult TrainingStep::gradients(std::int64_t step) {
                         .factor = 1.0 / static_cast<double>(std::max<std::int64_t>(1, targets)),
                         .dropout_key = dropout_key(config, step),
                         .mask_documents = config.data.mask_documents};
-  const double local = session_.executor().train(
-      input, [this](int group) { reducer_.start(group); }, [this] { reducer_.poll(); });
+  const double local =
+      session_.executor().train(input, [this](int group) { reducer_.start(group); }, [this] { reducer_.poll(); });
   reducer_.finish();
 
   StepResult result;

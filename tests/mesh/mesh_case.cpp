@@ -122,8 +122,8 @@ double gradient_deviation(const Outcome& mesh, const Outcome& one) {
     const Range range = mesh.ranges.at(name), all = one.ranges.at(name);
     const bool columns = mesh.dims.at(name) == 1;
     // Local element (row, column) of a block of rows or of columns of the whole matrix.
-    const auto local_rows = columns ? static_cast<std::int64_t>(part.size()) / std::max<std::int64_t>(1, range.size())
-                                    : range.size();
+    const auto local_rows =
+        columns ? static_cast<std::int64_t>(part.size()) / std::max<std::int64_t>(1, range.size()) : range.size();
     const std::int64_t local_cols = local_rows == 0 ? 0 : static_cast<std::int64_t>(part.size()) / local_rows;
     const std::int64_t whole_cols = columns ? all.size() : local_cols;
     for (std::int64_t r = 0; r < local_rows; ++r) {

@@ -10,55 +10,11 @@
 #include "layout/mask.hpp"
 #include "ops/attention.hpp"
 #include "reference/attention.hpp"
+#include "support/compare.hpp"
 
 namespace longspan::testing {
 
 using ops::AttentionRules;
-using Values = std::vector<double>;
-
-inline Values random_values(std::int64_t size, std::uint64_t key, double deviation = 1) {
-  Values values(static_cast<std::size_t>(size));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = deviation * normal_double(key, i);
-  return values;
-}
-
-inline double rounded(double x, Dtype dtype) {
-  if (dtype == Dtype::float64) return x;
-  if (dtype == Dtype::float32) return static_cast<float>(x);
-  return static_cast<float>(bfloat16(x));
-}
-
-template <class T>
-Tensor tensor_as(const Values& values, const Shape& shape) {
-  return Tensor::from_host(std::vector<T>(values.begin(), values.end()), shape);
-}
-inline Tensor to_tensor(const Values& values, const Shape& shape, Dtype dtype) {
-  if (dtype == Dtype::float64) return tensor_as<double>(values, shape);
-  if (dtype == Dtype::float32) return tensor_as<float>(values, shape);
-  return tensor_as<bfloat16>(values, shape);
-}
-template <class T>
-Values values_as(const Tensor& t) {
-  const auto host = t.to_host<T>();
-  return Values(host.begin(), host.end());
-}
-inline Values to_values(const Tensor& t) {
-  if (t.dtype() == Dtype::float64) return values_as<double>(t);
-  if (t.dtype() == Dtype::float32) return values_as<float>(t);
-  return values_as<bfloat16>(t);
-}
-
-// max |a - b| / max(1, max |b|); infinite where one is not finite and the other differs.
-inline double distance(const Values& a, const Values& b) {
-  double scale = 1, worst = a.size() == b.size() ? 0 : INFINITY;
-  for (const double x : b) scale = std::isfinite(x) ? std::max(scale, std::abs(x)) : scale;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    if (a[i] == b[i]) continue;
-    worst = std::isfinite(a[i] - b[i]) ? std::max(worst, std::abs(a[i] - b[i]) / scale) : INFINITY;
-  }
-  return worst;
-}
-
 struct Case {
   std::int64_t B = 1, H = 1, Hk = 1, T = 1, K = 16;
   MaskRule mask;
