@@ -36,7 +36,8 @@ sample() {
 }
 
 summary() {
-  grep -E "^unigram|validation loss" runs/quickstart/log.txt | tail -n 2
+  grep "^unigram" runs/quickstart/log.txt | tail -n 1
+  grep "validation loss" runs/quickstart/log.txt | tail -n 1
   echo "The run is in runs/quickstart: log.txt, metrics.h5, loss.png, checkpoints. Train on your own text: README.md."
 }
 

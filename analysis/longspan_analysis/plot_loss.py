@@ -15,7 +15,7 @@ def plot_loss(run, out, unigram=None):
     train, validation = run.train, run.validation
     axes.plot(train["tokens"] / 1e6, train["loss"], color="tab:blue", alpha=0.3, linewidth=0.8)
     window = max(1, len(train) // 50)
-    smooth = train["loss"].rolling(window, min_periods=1).mean()
+    smooth = train["loss"].rolling(window, min_periods=1, center=True).mean()
     axes.plot(train["tokens"] / 1e6, smooth, color="tab:blue", label=f"training (mean of {window} steps)")
     if len(validation):
         tokens = train.set_index("step")["tokens"].reindex(validation["step"]) / 1e6

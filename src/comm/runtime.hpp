@@ -15,4 +15,8 @@ namespace longspan {
 // with their rank, and ends the other ranks too (MPI_Abort) instead of leaving them in a collective.
 int run_program(int argc, char** argv, const std::function<int(const Comm& world)>& body);
 
+// Where ranks share cores: true on as many ranks of each machine as it has cores, so that these may measure it without
+// being in each other's way. True on every rank that has a core of its own.
+bool one_of_the_cores();
+
 }  // namespace longspan

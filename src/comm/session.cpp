@@ -11,9 +11,12 @@
 #include "comm/handle.hpp"
 #include "comm/mpi_check.hpp"
 #include "comm/patience.hpp"
+#include "comm/runtime.hpp"
 
 namespace longspan {
 namespace {
+
+bool among_cores = true;
 
 int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
@@ -31,6 +34,7 @@ MpiSession::MpiSession(int* argc, char*** argv) {
   MPI_Comm_size(node, &local_size_);
   MPI_Comm_free(&node);
   set_ranks_share_cores(local_size_ > cores());
+  among_cores = local_rank_ < cores();
 }
 
 MpiSession::~MpiSession() { MPI_Finalize(); }
@@ -40,6 +44,8 @@ Comm MpiSession::group_of_all(const std::string& name) const {
   check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &copy), "duplicating the communicator", name);
   return Comm(name, std::make_shared<Comm::Handle>(copy));
 }
+
+bool one_of_the_cores() { return among_cores; }
 
 int MpiSession::default_threads() const {
   return std::getenv("OMP_NUM_THREADS") != nullptr ? 0 : std::max(1, cores() / local_size_);
