@@ -13,8 +13,9 @@ const MeshShape& fitting(const Comm& world, const MeshShape& shape) {
     }
   }
   if (shape.size() != world.size()) {
-    throw UserError("the mesh {} needs {} ranks, but {} were started; start mpirun -n {} or change parallel.*",
-                    shape.str(), shape.size(), world.size(), shape.size());
+    throw UserError("the mesh {} needs {} {}, but {} {} started; start mpirun -n {} or change parallel.*", shape.str(),
+                    shape.size(), shape.size() == 1 ? "rank" : "ranks", world.size(),
+                    world.size() == 1 ? "was" : "were", shape.size());
   }
   return shape;
 }

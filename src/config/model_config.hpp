@@ -9,22 +9,22 @@
 namespace longspan {
 
 struct ModelConfig {
-  std::string preset = "none";          // none, gpt2, gpt2-medium, gpt2-large, gpt2-xl, llama-1b, llama-7b, llama-8b
+  std::string preset = "none";  // none, gpt2, gpt2-medium, gpt2-large, gpt2-xl, llama-1b, llama-7b, llama-8b
   std::int64_t layers = 6;
-  std::int64_t width = 384;             // D
-  std::int64_t heads = 6;               // H
-  std::int64_t kv_heads = 0;            // Hk; 0: as many as heads
-  std::int64_t feed_forward = 0;        // F; 0: 4 D for gelu, 8/3 D rounded up to a multiple of 32 for swiglu
-  std::string mixers = "attention";     // pattern repeated over the layers, for example attention*2,attention
-  std::string norm = "layer";           // layer, rms
-  std::string activation = "gelu";      // gelu, swiglu
-  std::string positions = "rotary";     // rotary, learned, alibi, none
+  std::int64_t width = 384;          // D
+  std::int64_t heads = 6;            // H
+  std::int64_t kv_heads = 0;         // Hk; 0: as many as heads
+  std::int64_t feed_forward = 0;     // F; 0: 4 D for gelu, 8/3 D rounded up to a multiple of 32 for swiglu
+  std::string mixers = "attention";  // pattern repeated over the layers, for example attention*2,attention
+  std::string norm = "layer";        // layer, rms
+  std::string activation = "gelu";   // gelu, swiglu
+  std::string positions = "rotary";  // rotary, learned, alibi, none
   double rotary_base = 10000;
   double norm_epsilon = 1e-5;
-  std::int64_t window = 0;              // sliding window of attention, tokens; 0: unlimited
+  std::int64_t window = 0;  // sliding window of attention, tokens; 0: unlimited
   bool tied_embeddings = true;
-  bool bias = false;                    // biases in linear layers
-  double dropout = 0;                   // of embeddings, attention probabilities and residual branches
+  bool bias = false;   // biases in linear layers
+  double dropout = 0;  // of embeddings, attention probabilities and residual branches
   double init_deviation = 0.02;
 
   std::int64_t num_kv_heads() const { return kv_heads > 0 ? kv_heads : heads; }

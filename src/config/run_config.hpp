@@ -14,19 +14,19 @@ struct RunConfig {
   std::string name = "default";
   std::int64_t steps = 1000;
   std::int64_t seed = 1;
-  std::string dtype = "float32";        // float64, float32, bfloat16
-  std::string resume = "auto";          // auto, never, or a checkpoint file
-  std::int64_t memory_limit = 0;        // bytes a rank; 0: none
-  std::int64_t log_every = 1;           // steps
+  std::string dtype = "float32";  // float64, float32, bfloat16
+  std::string resume = "auto";    // auto, never, or a checkpoint file
+  std::int64_t memory_limit = 0;  // bytes a rank; 0: none
+  std::int64_t log_every = 1;     // steps
 };
 
 struct ParallelConfig {
   std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;
-  std::string sequence_method = "ring"; // how attention crosses the sequence axis
-  std::string sequence_shard = "zigzag";// contiguous, zigzag, striped
-  std::string schedule = "1f1b";        // 1f1b, gpipe
-  std::int64_t microbatches = 1;        // per step and data rank
-  std::string recompute = "none";       // none, block
+  std::string sequence_method = "ring";   // how attention crosses the sequence axis
+  std::string sequence_shard = "zigzag";  // contiguous, zigzag, striped
+  std::string schedule = "1f1b";          // 1f1b, gpipe
+  std::int64_t microbatches = 1;          // per step and data rank
+  std::string recompute = "none";         // none, block
 };
 
 struct DataConfig {
@@ -39,22 +39,22 @@ struct DataConfig {
 
 struct OptimizerConfig {
   double learning_rate = 1e-3;
-  std::string schedule = "cosine";      // constant, linear, cosine
-  std::int64_t warmup = 100;            // steps
-  double final_fraction = 0.1;          // of learning_rate, at the last step
+  std::string schedule = "cosine";  // constant, linear, cosine
+  std::int64_t warmup = 100;        // steps
+  double final_fraction = 0.1;      // of learning_rate, at the last step
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
-  double weight_decay = 0.1;            // of matrices; norms and biases have none
-  double clip = 1.0;                    // global gradient norm; 0: off
+  double weight_decay = 0.1;  // of matrices; norms and biases have none
+  double clip = 1.0;          // global gradient norm; 0: off
 };
 
 struct CheckpointConfig {
-  std::int64_t every = 0;               // steps; 0: only at the end
-  std::int64_t keep = 2;                // newest checkpoints kept; 0: all
+  std::int64_t every = 0;  // steps; 0: only at the end
+  std::int64_t keep = 2;   // newest checkpoints kept; 0: all
 };
 
 struct ValidationConfig {
-  std::int64_t every = 100;             // steps; 0: only at the end
-  std::int64_t sequences = 32;          // over all ranks
+  std::int64_t every = 100;     // steps; 0: only at the end
+  std::int64_t sequences = 32;  // over all ranks
 };
 
 struct TrainConfig {

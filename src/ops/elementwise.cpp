@@ -15,8 +15,7 @@ template <class T>
 void fill_kernel(const Tensor& x, double value) {
   T* const out = x.data<T>();
   const T v = T(value);
-  for_elements(
-      "longspan::ops::fill", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = v; });
+  for_elements("longspan::ops::fill", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = v; });
 }
 
 template <class T, class U>
@@ -32,8 +31,7 @@ void add_kernel(const Tensor& a, const Tensor& b, const Tensor& sum) {
   using A = accumulation_t<T>;
   const T *const x = a.data<T>(), *const y = b.data<T>();
   T* const out = sum.data<T>();
-  for_elements(
-      "longspan::ops::add", sum.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(A(x[i]) + A(y[i])); });
+  for_elements("longspan::ops::add", sum.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(A(x[i]) + A(y[i])); });
 }
 
 template <class T, class U>
@@ -52,8 +50,7 @@ void scale_kernel(const Tensor& x, double factor) {
   using A = accumulation_t<T>;
   T* const out = x.data<T>();
   const A f = A(factor);
-  for_elements(
-      "longspan::ops::scale", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(f * A(out[i])); });
+  for_elements("longspan::ops::scale", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(f * A(out[i])); });
 }
 
 template <class T>

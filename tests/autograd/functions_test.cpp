@@ -18,14 +18,13 @@ TEST(Functions, LinearWithBias) {
 }
 
 TEST(Functions, LinearWithoutBias) {
-  expect_right_gradients({rows(), weight({F, D})},
-                         [](Tape& tape, const auto& v) { return linear(tape, v[0], v[1]); });
+  expect_right_gradients({rows(), weight({F, D})}, [](Tape& tape, const auto& v) { return linear(tape, v[0], v[1]); });
 }
 
 TEST(Functions, LinearOnNoOutputs) {
   const std::vector<Input> inputs = {rows(), weight({0, D})};
-  const auto gradients = tape_gradients(inputs, random_inputs(inputs),
-                                        [](Tape& tape, const auto& v) { return linear(tape, v[0], v[1]); });
+  const auto gradients =
+      tape_gradients(inputs, random_inputs(inputs), [](Tape& tape, const auto& v) { return linear(tape, v[0], v[1]); });
   EXPECT_EQ(gradients[0], Values(B * T * D, 0.0));
 }
 
@@ -77,14 +76,12 @@ TEST(Functions, RmsNorm) {
 // A table that holds rows 3 to 8 of a larger one: other indices give zero and no gradient.
 TEST(Functions, EmbeddingOfAPartOfTheTable) {
   const Tensor index = Tensor::from_host(std::vector<std::int32_t>{3, 8, 0, 5, 5, 11}, {B, T});
-  expect_right_gradients({weight({6, D})},
-                         [&](Tape& tape, const auto& v) { return embedding(tape, v[0], index, 3); });
+  expect_right_gradients({weight({6, D})}, [&](Tape& tape, const auto& v) { return embedding(tape, v[0], index, 3); });
 }
 
 TEST(Functions, Dropout) {
   const Tensor numbers = Tensor::from_host(std::vector<std::int64_t>{0, 1, 2, 7, 8, 9}, {B * T});
-  expect_right_gradients({rows()},
-                         [&](Tape& tape, const auto& v) { return dropout(tape, v[0], 0.4, 99, numbers, D); });
+  expect_right_gradients({rows()}, [&](Tape& tape, const auto& v) { return dropout(tape, v[0], 0.4, 99, numbers, D); });
 }
 
 TEST(Functions, DropoutOfRateZeroIsTheVariableItself) {

@@ -1,5 +1,5 @@
-// Gradients of a tape function in float64 against central differences. The loss is sum(w y) with fixed random weights w,
-// so that every element of y has a different share in it.
+// Gradients of a tape function in float64 against central differences. The loss is sum(w y) with fixed random weights
+// w, so that every element of y has a different share in it.
 #pragma once
 
 #include <functional>

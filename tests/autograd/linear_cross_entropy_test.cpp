@@ -30,12 +30,12 @@ Result run(const Case& c, const Comm& axis, const Values& x_values, const Values
   const Range part = split(c.vocabulary, axis.size(), axis.rank());
   const Values rows(weight_values.begin() + part.begin * D, weight_values.begin() + part.end * D);
   const Variable x(tensor_as<double>(x_values, {c.rows(), D}));
-  const Variable weight = Variable::parameter(tensor_as<double>(rows, {part.size(), D}),
-                                              Tensor::zeros({part.size(), D}, Dtype::float64));
+  const Variable weight =
+      Variable::parameter(tensor_as<double>(rows, {part.size(), D}), Tensor::zeros({part.size(), D}, Dtype::float64));
   Tape tape;
   const Variable inside = enter_tensor_region(tape, x, axis);
-  const double loss = linear_cross_entropy(tape, inside, weight, Tensor::from_host(c.targets, {c.rows()}), part.begin,
-                                           kFactor, axis);
+  const double loss =
+      linear_cross_entropy(tape, inside, weight, Tensor::from_host(c.targets, {c.rows()}), part.begin, kFactor, axis);
   tape.backward();
   return {loss, to_values(x.gradient()), to_values(weight.gradient())};
 }
@@ -52,9 +52,7 @@ void expect_like_one_rank(const Case& c) {
   EXPECT_LT(distance(many.dweight, mine), 1e-13);
 }
 
-TEST(LinearCrossEntropy, UnevenShardsGiveOneRanksLossAndGradients) {
-  expect_like_one_rank({11, {0, 10, 5, 3, 7, 2}});
-}
+TEST(LinearCrossEntropy, UnevenShardsGiveOneRanksLossAndGradients) { expect_like_one_rank({11, {0, 10, 5, 3, 7, 2}}); }
 
 TEST(LinearCrossEntropy, VocabularySmallerThanTheRanks) { expect_like_one_rank({2, {1, 0, 1}}); }
 
@@ -88,8 +86,10 @@ TEST(LinearCrossEntropy, GradientsMatchCentralDifferences) {
   const Case c{7, {3, -1, 6, 0}};
   const Result r = run(c, world());
   const Range part = split(c.vocabulary, world().size(), world().rank());
-  const Values dx = numeric_gradient([&](const Values& x) { return kFactor * run(c, world(), x, c.weight()).loss; }, c.x());
-  const Values dw = numeric_gradient([&](const Values& w) { return kFactor * run(c, world(), c.x(), w).loss; }, c.weight());
+  const Values dx =
+      numeric_gradient([&](const Values& x) { return kFactor * run(c, world(), x, c.weight()).loss; }, c.x());
+  const Values dw =
+      numeric_gradient([&](const Values& w) { return kFactor * run(c, world(), c.x(), w).loss; }, c.weight());
   EXPECT_LT(distance(r.dx, dx), kDifferenceTolerance);
   EXPECT_LT(distance(r.dweight, Values(dw.begin() + part.begin * D, dw.begin() + part.end * D)), kDifferenceTolerance);
 }

@@ -59,7 +59,8 @@ TEST(TensorRegion, ResidualRoundARegionHasTheWholeGradient) {
   const Function function = [](Tape& tape, const std::vector<Variable>& v) {
     Values scaled_identity(D * D, 0.0);
     for (std::int64_t i = 0; i < D; ++i) scaled_identity[i * (D + 1)] = mine();
-    const Variable w = Variable::parameter(tensor_as<double>(scaled_identity, {D, D}), Tensor::zeros({D, D}, Dtype::float64));
+    const Variable w =
+        Variable::parameter(tensor_as<double>(scaled_identity, {D, D}), Tensor::zeros({D, D}, Dtype::float64));
     const Variable inside = linear(tape, enter_tensor_region(tape, v[0], world()), w);
     return add(tape, v[0], leave_tensor_region(tape, inside, world()));
   };

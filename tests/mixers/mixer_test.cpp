@@ -102,8 +102,9 @@ TEST_P(EveryMixer, ExtendingInPiecesEqualsTheForwardPass) {
       const Values part = piece(first, n, cache.get());
       for (std::int64_t b = 0; b < c.B; ++b) {
         const auto at = whole.begin() + (b * c.T + first) * c.D;
-        EXPECT_LT(distance(Values(part.begin() + b * n * c.D, part.begin() + (b + 1) * n * c.D), Values(at, at + n * c.D)),
-                  1e-12);
+        EXPECT_LT(
+            distance(Values(part.begin() + b * n * c.D, part.begin() + (b + 1) * n * c.D), Values(at, at + n * c.D)),
+            1e-12);
       }
       first += n;
     }
@@ -121,7 +122,8 @@ TEST_P(EveryMixer, CostGrowsWithTheSequence) {
 TEST(MixerRegistry, UnknownNameListsTheKnownOnes) {
   ParameterStore store({}, {});
   const std::string text = sentence_of([&] { make_mixer("mambo", store, {}); });
-  EXPECT_THAT(text, ::testing::HasSubstr("model.mixers names the token mixer 'mambo', which does not exist; use one of: "));
+  EXPECT_THAT(text,
+              ::testing::HasSubstr("model.mixers names the token mixer 'mambo', which does not exist; use one of: "));
   for (const std::string& name : mixer_names()) EXPECT_THAT(text, ::testing::HasSubstr(name));
 }
 

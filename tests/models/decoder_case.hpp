@@ -21,7 +21,8 @@ class OneRankDecoder {
   explicit OneRankDecoder(const ModelConfig& model, bool recompute = false)
       : mesh_(world().split("self", world().rank(), 0), {}),
         store_({}, {}),
-        decoder_({.model = model, .vocabulary = kVocabulary, .max_length = kLength, .recompute_blocks = recompute}, store_) {
+        decoder_({.model = model, .vocabulary = kVocabulary, .max_length = kLength, .recompute_blocks = recompute},
+                 store_) {
     store_.allocate(Dtype::float64, 4);
   }
 

@@ -12,7 +12,8 @@ namespace {
 
 const std::vector<std::int32_t> kTokens = {3, 1, 4, 1, 5, 9}, kTargets = {1, 4, 1, 5, 9, -1};
 
-// Every parameter along one random direction u: the derivative of the loss there is the dot product of u and the gradient.
+// Every parameter along one random direction u: the derivative of the loss there is the dot product of u and the
+// gradient.
 TEST(Decoder, GradientOfEveryParameterMatchesCentralDifferences) {
   for (const ModelConfig& model : model_variants()) {
     const OneRankDecoder d(model);
@@ -85,7 +86,8 @@ TEST(Decoder, TrainingFlopsAreThoseOfTheMatricesAndOfAttention) {
         if (p->info().decay && !lookup) matrices += static_cast<double>(p->info().shape.size());
       }
       const auto t = static_cast<double>(T);
-      const double pairs = model.window > 0 && model.window < T ? t * static_cast<double>(model.window) : t * (t + 1) / 2;
+      const double pairs =
+          model.window > 0 && model.window < T ? t * static_cast<double>(model.window) : t * (t + 1) / 2;
       const double attention = static_cast<double>(3 * model.layers * 4 * model.width) * pairs;
       EXPECT_DOUBLE_EQ(d.decoder().training_flops(T), 6 * matrices * t + attention) << model.positions;
     }

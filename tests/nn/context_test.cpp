@@ -21,7 +21,8 @@ TEST(Visibility, EachSequenceHasItsOwnDocuments) {
 }
 
 TEST(Visibility, WithoutDocumentsASequenceIsOne) {
-  const Visibility v = make_visibility({.causal = true, .window = 2}, SequenceShard(ShardKind::contiguous, 3, 1, 0), 1, {});
+  const Visibility v =
+      make_visibility({.causal = true, .window = 2}, SequenceShard(ShardKind::contiguous, 3, 1, 0), 1, {});
   EXPECT_EQ(v.begin.to_host<std::int32_t>(), (Ints{0, 0, 1}));
   EXPECT_EQ(v.end.to_host<std::int32_t>(), (Ints{1, 2, 3}));
 }

@@ -1,5 +1,6 @@
 // A layer x [B, T_local, D] -> [B, T_local, D] on a mesh. The loss is sum(w y) with fixed random weights w [B, T, D] of
-// all positions, so that outputs, gradients of x and gradients of parameters on any mesh can be held against one rank's.
+// all positions, so that outputs, gradients of x and gradients of parameters on any mesh can be held against one
+// rank's.
 #pragma once
 
 #include <functional>
@@ -71,7 +72,9 @@ class LayerRun {
 
   const ParameterStore& store() const { return store_; }
   const SequenceShard& shard() const { return sequence_.shard; }
-  static void set(const Parameter& p, const Values& logical) { p.value().copy_from_host(local_part(logical, p).data()); }
+  static void set(const Parameter& p, const Values& logical) {
+    p.value().copy_from_host(local_part(logical, p).data());
+  }
 
   Variable forward(Tape& tape, const Variable& x) const {
     const Context context{
@@ -120,7 +123,8 @@ class LayerRun {
 inline void expect_layer_gradients(const LayerCase& c, const Comm& self) {
   const LayerRun run(c, self, {});
   const LayerRun::Gradients g = run.gradients();
-  EXPECT_LT(distance(g.dx, numeric_gradient([&](const Values& x) { return run.loss(x); }, c.x())), kDifferenceTolerance);
+  EXPECT_LT(distance(g.dx, numeric_gradient([&](const Values& x) { return run.loss(x); }, c.x())),
+            kDifferenceTolerance);
   for (const auto& p : run.store().all()) {
     const Values values = logical_values(*p, c.deviation);
     const auto loss = [&](const Values& changed) {

@@ -77,7 +77,7 @@ void expect_finite_differences(bool centred) {
   const Norm p = make_problem(centred, 3, 7, Dtype::float64);
   const Values dy = random_values(21, 4);
   const auto loss = [&](const Norm& at) { return dot(to_values(run(at, dy, {}, Dtype::float64).y), dy); };
-  const auto gradient = [&](Values Norm::*input) {
+  const auto gradient = [&](Values Norm::* input) {
     const auto varied = [&](const Values& values) {
       Norm q = p;
       q.*input = values;

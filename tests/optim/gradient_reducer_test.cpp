@@ -37,7 +37,8 @@ TEST(GradientReducer, SumsEveryGroupOverDataAndSequenceRanks) {
     double base = 0;
     for (const auto& p : store.all()) {
       base += 100;
-      EXPECT_EQ(to_values(p->gradient()), Values(static_cast<std::size_t>(p->value().size()), n * base + sum_of_ranks()));
+      EXPECT_EQ(to_values(p->gradient()),
+                Values(static_cast<std::size_t>(p->value().size()), n * base + sum_of_ranks()));
     }
   }
 }

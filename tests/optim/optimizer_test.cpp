@@ -16,14 +16,20 @@ void declare(ParameterStore& store) {
   const MeshShape& mesh = store.mesh();
   const MeshCoordinate& at = store.at();
   const auto table = [&](bool copy) {
-    store.declare({.name = "table", .shape = {7, 5}, .shard = {0, 1}, .init = Initializer::normal(1), .decay = true,
-                   .tied_copy = copy, .tied = mesh.pipeline > 1});
+    store.declare({.name = "table",
+                   .shape = {7, 5},
+                   .shard = {0, 1},
+                   .init = Initializer::normal(1),
+                   .decay = true,
+                   .tied_copy = copy,
+                   .tied = mesh.pipeline > 1});
   };
   if (at.pipeline == 0) table(false);
   const Range layers = split(kLayers, mesh.pipeline, at.pipeline);
   for (std::int64_t i = layers.begin; i < layers.end; ++i) {
     const std::string name = "blocks." + std::to_string(i);
-    store.declare({.name = name + ".columns", .shape = {5, 6}, .shard = {1, 1}, .init = Initializer::normal(1), .decay = true});
+    store.declare(
+        {.name = name + ".columns", .shape = {5, 6}, .shard = {1, 1}, .init = Initializer::normal(1), .decay = true});
     store.declare({.name = name + ".norm", .shape = {5}, .init = Initializer::constant(0.5 + static_cast<double>(i))});
   }
   if (at.pipeline + 1 == mesh.pipeline && mesh.pipeline > 1) table(true);
@@ -82,8 +88,12 @@ TEST(Optimizer, EqualsANaiveAdamwOverSeveralSteps) {
       p.gradient().copy_from_host(gradient.data());
       for (std::size_t j = 0; j < gradient.size(); ++j) {
         expected[i][j] = reference::adamw(expected[i][j], gradient[j],
-                                          {.rate = rate, .beta1 = 0.8, .beta2 = config.beta2, .epsilon = config.epsilon,
-                                           .decay = p.info().decay ? config.weight_decay : 0, .gradient_scale = scale,
+                                          {.rate = rate,
+                                           .beta1 = 0.8,
+                                           .beta2 = config.beta2,
+                                           .epsilon = config.epsilon,
+                                           .decay = p.info().decay ? config.weight_decay : 0,
+                                           .gradient_scale = scale,
                                            .step = step});
       }
     }

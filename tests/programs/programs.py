@@ -50,7 +50,7 @@ def environment() -> dict[str, str]:
 
 def start(program: str, words: str, ranks: int = 1) -> subprocess.Popen:
     return subprocess.Popen(command(program, words, ranks), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env=environment())
+                            errors="backslashreplace", env=environment())  # a byte model may write any bytes
 
 
 def finish(process: subprocess.Popen, limit: float = LIMIT) -> Result:
@@ -108,7 +108,7 @@ class ProgramTest(unittest.TestCase):
 
 
 def metric(run: Path, name: str) -> list[float]:
-    with h5py.File(run / "metrics.h5") as file:
+    with h5py.File(run / "metrics.h5", swmr=True) as file:  # also while the run writes
         return file[name][:].tolist()
 
 

@@ -37,8 +37,12 @@ TEST_F(MemoryPoolTest, CountsLiveBytesByCategory) {
 TEST_F(MemoryPoolTest, PeakStaysUntilItIsReset) {
   pool().reset_peak();
   const std::size_t before = pool().total().current;
-  { const Tensor a = make(4096), b = make(4096); }
-  { const Tensor c = make(4096); }
+  {
+    const Tensor a = make(4096), b = make(4096);
+  }
+  {
+    const Tensor c = make(4096);
+  }
   EXPECT_EQ(pool().total().peak - before, 8192u);
   EXPECT_EQ(pool().use(Memory::workspace).peak, pool().use(Memory::workspace).current + 8192u);
   pool().reset_peak();
@@ -77,8 +81,7 @@ TEST_F(MemoryPoolTest, RoundingLosesAtMostAnEighth) {
 TEST_F(MemoryPoolTest, LimitNamesTheTensorThatDoesNotFit) {
   pool().set_limit(pool().total().current + 10000);
   const Tensor fits = make(8192);
-  const std::string text =
-      sentence_of<EnvironmentError>([] { make(4096, Memory::optimizer, "second moments"); });
+  const std::string text = sentence_of<EnvironmentError>([] { make(4096, Memory::optimizer, "second moments"); });
   EXPECT_THAT(text, HasSubstr("tensor 'second moments' (4.00 KiB, optimizer) does not fit"));
   EXPECT_THAT(text, HasSubstr("run.memory_limit"));
 }
@@ -90,9 +93,7 @@ TEST_F(MemoryPoolTest, LimitCountsLiveTensorsAndGivesKeptBlocksUp) {
   EXPECT_LE(pool().reserved(), pool().limit());
 }
 
-TEST_F(MemoryPoolTest, PoisonedBlocksShowReadsBeforeWrites) {
-  EXPECT_TRUE(std::isnan(make(512).to_host<double>()[3]));
-}
+TEST_F(MemoryPoolTest, PoisonedBlocksShowReadsBeforeWrites) { EXPECT_TRUE(std::isnan(make(512).to_host<double>()[3])); }
 
 TEST(FormatBytes, PicksAUnit) {
   EXPECT_EQ(format_bytes(96), "96 B");

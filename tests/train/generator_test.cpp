@@ -31,7 +31,9 @@ class GeneratorTest : public ::testing::Test {
 
   std::string text(const GenerateConfig& generate, std::int64_t sample = 0) const {
     std::string all;
-    made = Generator(checkpoint(), config, self()).generate(generate, sample, [&](const std::string& piece) { all += piece; });
+    made = Generator(checkpoint(), config, self()).generate(generate, sample, [&](const std::string& piece) {
+      all += piece;
+    });
     return all;
   }
 

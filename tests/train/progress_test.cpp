@@ -26,8 +26,13 @@ TEST(FormatCount, PicksALetter) {
 }
 
 TEST(ProgressLine, SaysStepLossSpeedMemoryAndTimeLeft) {
-  const ProgressLine line{.step = 7, .steps = 1000, .loss = 3.25, .tokens_per_second = 41200, .utilisation = 0.42,
-                          .peak_bytes = std::size_t{312} << 20, .seconds_left = 192};
+  const ProgressLine line{.step = 7,
+                          .steps = 1000,
+                          .loss = 3.25,
+                          .tokens_per_second = 41200,
+                          .utilisation = 0.42,
+                          .peak_bytes = std::size_t{312} << 20,
+                          .seconds_left = 192};
   EXPECT_EQ(line.text(),
             "step    7/1000  loss 3.2500   41.2k tokens/s   42% of matrix rate  peak 312.0 MiB  3m12s left");
 }

@@ -1,0 +1,142 @@
+"""Bad input gets one sentence, the right exit code, an end on all ranks, and leaves nothing half-written."""
+
+import subprocess
+
+import h5py
+import programs
+from programs import ProgramTest, checkpoint, command, environment
+
+USER, ENVIRONMENT = 2, 3
+
+
+class BadInput(ProgramTest):
+    def refuse(self, words: str, *parts: str, ranks: int = 1, code: int = USER, program: str = "train"):
+        """The program ends with `code` and one error sentence that holds every one of `parts`."""
+        if program == "train":
+            words = self.training("run", words)
+        before = self.files()
+        result = self.run_program(program, words, ranks, expected=code)
+        self.assertEqual(len(result.errors), 1, result)
+        for part in parts:
+            self.assertIn(part, result.errors[0])
+        self.assertEqual([name for name in self.files() - before if "tmp" in name], [], "something is half-written")
+        return result
+
+    def files(self) -> set[str]:
+        return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
+
+    # Configuration
+
+    def test_an_unknown_key_names_the_nearest_known_one(self):
+        self.refuse("--model.layerz 3", "unknown key 'model.layerz'", "did you mean 'model.layers'?")
+
+    def test_an_unknown_key_in_a_file_names_its_line(self):
+        file = self.folder / "a.cfg"
+        file.write_text("[run]\nsteps = 3\n\n[optimizer]\nlearning_rat = 1\n")
+        self.refuse(f"--config {file}", "optimizer.learning_rat", "line 5", "optimizer.learning_rate")
+
+    def test_a_word_where_a_number_belongs(self):
+        self.refuse("--model.layers six", "model.layers = 'six'", "whole number")
+
+    def test_an_unknown_choice_lists_the_choices(self):
+        self.refuse("--run.dtype float8", "run.dtype = 'float8'", "float64, float32, bfloat16")
+
+    def test_an_unknown_mixer_lists_the_known_ones(self):
+        self.refuse("--model.mixers attentoin", "attentoin", "attention")
+
+    def test_a_missing_configuration_file(self):
+        self.refuse("--config nowhere.cfg", "nowhere.cfg", "does not exist")
+
+    # Mesh
+
+    def test_a_mesh_that_does_not_match_the_ranks(self):
+        for ranks in [2, 3]:
+            self.refuse("--parallel.data 2 --parallel.sequence 2", "needs 4 ranks", f"{ranks} were started", ranks=ranks)
+
+    def test_heads_that_do_not_divide(self):
+        self.refuse("--model.heads 2 --model.width 32 --parallel.tensor 3", "model.heads = 2", "parallel.tensor", ranks=3)
+
+    def test_a_batch_that_does_not_divide(self):
+        self.refuse("--data.batch 7 --parallel.data 2", "data.batch = 7", ranks=2)
+
+    # Corpus
+
+    def test_a_missing_corpus(self):
+        self.refuse(f"--data.corpus {self.folder}/none.h5 --parallel.data 2", "none.h5", ranks=2)
+
+    def test_no_corpus_at_all(self):
+        result = self.run_program("train", "--run.steps 1", expected=USER)
+        self.assertIn("data.corpus", result.errors[0])
+
+    def test_a_corpus_that_is_no_hdf5_file(self):
+        file = self.folder / "text.h5"
+        file.write_text("once upon a time\n" * 100)
+        self.refuse(f"--data.corpus {file} --parallel.data 2", "text.h5", ranks=2)
+
+    def test_a_truncated_corpus(self):
+        content = self.corpus.read_bytes()
+        file = self.folder / "short.h5"
+        for part in [0.2, 0.6, 0.95]:
+            file.write_bytes(content[: int(part * len(content))])
+            self.refuse(f"--data.corpus {file}", "short.h5")
+
+    def test_an_hdf5_file_that_is_no_corpus(self):
+        file = self.folder / "other.h5"
+        with h5py.File(file, "w") as other:
+            other["numbers"] = [1, 2, 3]
+        self.refuse(f"--data.corpus {file}", "other.h5")
+
+    def test_a_token_outside_the_vocabulary_names_its_position(self):
+        file = self.folder / "wrong.h5"
+        file.write_bytes(self.corpus.read_bytes())
+        with h5py.File(file, "r+") as corpus:
+            corpus["tokens"][:] = 999
+        self.refuse(f"--data.corpus {file}", "wrong.h5", "999")
+
+    def test_a_corpus_shorter_than_a_sequence(self):
+        self.refuse("--data.sequence_length 100000", "100000")
+
+    def test_prepare_without_a_matching_file(self):
+        self.refuse(f"--prepare.input {self.folder}/*.txt --prepare.output {self.folder}/a.h5", "*.txt", program="prepare")
+
+    # Machine
+
+    def test_a_memory_limit_names_the_tensor(self):
+        self.refuse("--run.memory_limit 200K", "tensor '", "run.memory_limit", code=ENVIRONMENT)
+
+    def test_a_run_folder_that_cannot_be_made(self):
+        (self.folder / "file").write_text("")
+        self.refuse(f"--run.directory {self.folder}/file --parallel.data 2", "file", ranks=2, code=ENVIRONMENT)
+
+    def test_no_space_for_the_checkpoint(self):
+        # A limit on the size of files stands for a full disk: writes fail in the same place.
+        words = self.training("run", "--model.width 64 --run.steps 2")
+        shell = f"ulimit -f 64; trap '' XFSZ; exec {' '.join(command('train', words, 1))}"
+        result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, env=environment(), timeout=60)
+        self.assertEqual(result.returncode, ENVIRONMENT, result)
+        self.assertEqual(len(programs.ERROR.findall(result.stderr)), 1, result)
+        self.assertEqual([name for name in self.files() if name.endswith((".tmp", "2.h5"))], [])
+
+    # Checkpoints
+
+    def test_a_checkpoint_of_another_model(self):
+        other = self.train("other", "--model.width 64")
+        self.refuse(f"--run.resume {checkpoint(other, 4)}", "another model", ranks=1)
+        self.refuse(f"--run.resume {checkpoint(other, 4)} --parallel.data 2", "another model", ranks=2)
+
+    def test_a_damaged_checkpoint(self):
+        run = self.train("good")
+        content = bytearray(checkpoint(run, 4).read_bytes())
+        content[len(content) // 2] ^= 1
+        damaged = self.folder / "damaged.h5"
+        damaged.write_bytes(content)
+        self.refuse(f"--run.resume {damaged}", "damaged.h5")
+
+    def test_a_missing_checkpoint(self):
+        self.refuse(f"--run.resume {self.folder}/none.h5", "none.h5")
+        self.refuse("", "no checkpoint was named", program="generate")
+        self.refuse(str(self.folder), "holds no checkpoint", program="generate")
+
+
+if __name__ == "__main__":
+    programs.main()
