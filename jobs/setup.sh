@@ -1,3 +1,5 @@
+#!/bin/bash
+# jobs/setup.sh [TARGET]: finds or makes the libraries, configures and builds (the programs, if nothing else is named).
 # Sourced by jobs/quickstart.sh and tests/run.sh; changes to the checkout's root.
 # setup TARGET: the libraries, the configured build folder, and TARGET built in it (`all`, or
 # `apps/all` for the programs alone). Where all is up to date it takes a second or two.
@@ -29,3 +31,8 @@ setup() { # TARGET
   fi
   step build container/run cmake --build --preset release --target "$1"
 }
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+  set -euo pipefail
+  setup "${1:-apps/all}"
+fi

@@ -71,7 +71,8 @@ std::vector<CorpusFile> find_files(const std::string& input, const std::string& 
       add_pattern(entry, wanted, found);
     }
     if (found.empty()) {
-      throw UserError("no file matches '{}'{}", entry, wanted.empty() ? "" : " with the extensions " + extensions);
+      throw UserError("no file matches '{}'{}; name files, patterns, or folders, which are read with all below them",
+                      entry, wanted.empty() ? "" : " with the extensions " + extensions);
     }
     paths.merge(found);
   }
