@@ -85,7 +85,7 @@ TEST(FindFiles, NamesWhatMatchesNothing) {
   const auto complaint = [](const std::string& input, const std::string& extensions) {
     return sentence_of([&] { find_files(input, extensions); });
   };
-  EXPECT_EQ(complaint(folder.path("*.rst"), ""), "no file matches '" + folder.path("*.rst") + "'");
+  EXPECT_THAT(complaint(folder.path("*.rst"), ""), HasSubstr("no file matches '" + folder.path("*.rst") + "';"));
   EXPECT_THAT(complaint(folder.path("a.txt") + "," + folder.path("none"), ""),
               HasSubstr("no file matches '" + folder.path("none")));
   EXPECT_THAT(complaint(folder.path(), ".rst"), HasSubstr("with the extensions .rst"));
