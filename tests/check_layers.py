@@ -18,7 +18,7 @@ OWNERS = {
     "Kokkos": {"tensor", "ops"},
     "mpi.h": {"comm"},
     "hdf5": {"data", "checkpoint", "train"},
-    "dnnl": {"ops"},
+    "oneapi/": {"ops"},
     "cblas": {"ops"},
     "boost/": {"config"},
 }

@@ -60,10 +60,8 @@ double PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone&
         send_backward(action.microbatch);
         break;
     }
-    collect_sends(false);
   }
-  collect_sends(true);
-  running_.clear();
+  let_go(gradient_sent_);
   return loss_;
 }
 
@@ -74,11 +72,12 @@ double PipelineExecutor::evaluate(const StepInput& input, std::int64_t microbatc
   for (int m = 0; m < microbatches; ++m) {
     if (!mesh_.first_stage()) receive_forward(m);
     forward(m);
+    let_go(activations_sent_[m - 1]);
     if (!mesh_.last_stage()) send_forward(m);
     running_.erase(m);
-    collect_sends(false);
   }
-  collect_sends(true);
+  for (auto& [m, sent] : activations_sent_) let_go(sent);
+  activations_sent_.clear();
   return loss_;
 }
 
@@ -118,7 +117,7 @@ void PipelineExecutor::forward(int m) {
 }
 
 void PipelineExecutor::send_forward(int m) {
-  send(running_.at(m)->output.value(), mesh_.at().pipeline + 1, kForwardTag);
+  activations_sent_[m] = send(running_.at(m)->output.value(), mesh_.at().pipeline + 1, kForwardTag);
 }
 
 void PipelineExecutor::receive_backward(int m) {
@@ -126,30 +125,29 @@ void PipelineExecutor::receive_backward(int m) {
   const Tensor dy = Tensor::empty(output.value().shape(), dtype_, Memory::activations, "stage output gradient");
   mesh_.pipeline().receive(dy, mesh_.at().pipeline + 1, kBackwardTag);
   output.set_gradient(dy);
+  let_go(activations_sent_[m]);
+  activations_sent_.erase(m);
 }
 
 void PipelineExecutor::backward(int m) {
+  let_go(gradient_sent_);
   Running& run = *running_.at(m);
   run.tape.backward();
   if (mesh_.first_stage()) running_.erase(m);
 }
 
 void PipelineExecutor::send_backward(int m) {
-  send(running_.at(m)->input.take_gradient(), mesh_.at().pipeline - 1, kBackwardTag);
+  gradient_sent_ = send(running_.at(m)->input.take_gradient(), mesh_.at().pipeline - 1, kBackwardTag);
   running_.erase(m);
 }
 
-void PipelineExecutor::send(const Tensor& t, int to, int tag) {
-  sent_.push_back({t, mesh_.pipeline().send_async(t, to, tag)});
+void PipelineExecutor::let_go(Sent& sent) {
+  sent.request.wait();
+  sent.tensor = Tensor();
 }
 
-void PipelineExecutor::collect_sends(bool wait) {
-  if (wait) {
-    for (Sent& s : sent_) s.request.wait();
-    sent_.clear();
-    return;
-  }
-  std::erase_if(sent_, [](Sent& s) { return s.request.test(); });
+PipelineExecutor::Sent PipelineExecutor::send(const Tensor& t, int to, int tag) const {
+  return {t, mesh_.pipeline().send_async(t, to, tag)};
 }
 
 }  // namespace longspan

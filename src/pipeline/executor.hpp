@@ -1,5 +1,8 @@
-// Runs one stage's part of a pipeline schedule. Each microbatch has a tape of its own; sends stay in flight until their
-// message is out, receives wait. On one stage the schedule is a plain loop over microbatches.
+// Runs one stage's part of a pipeline schedule. Each microbatch has a tape of its own; receives wait, sends do not. A
+// sent tensor is let go at a fixed point of the schedule and not when its message happens to be out, so that memory is
+// the same in every run: activations when their gradient has come back, a gradient before the next backward (the stage
+// before has nothing to do between that message and the one that follows it but what this stage has sent already, so
+// that the wait ends). On one stage the schedule is a plain loop over microbatches.
 #pragma once
 
 #include <functional>
@@ -41,8 +44,6 @@ class PipelineExecutor {
   void receive_backward(int m);
   void backward(int m);
   void send_backward(int m);
-  void send(const Tensor& t, int to, int tag);
-  void collect_sends(bool wait);
 
   const Mesh& mesh_;
   const Decoder& decoder_;
@@ -58,10 +59,13 @@ class PipelineExecutor {
   double loss_ = 0;
   std::map<int, std::unique_ptr<Running>> running_;
   struct Sent {
-    Tensor tensor;
+    Tensor tensor;  // as it was given away, unchanged until the message is out
     Request request;
   };
-  std::vector<Sent> sent_;
+  Sent send(const Tensor& t, int to, int tag) const;
+  static void let_go(Sent& sent);         // once its message is out
+  std::map<int, Sent> activations_sent_;  // by microbatch
+  Sent gradient_sent_;
 };
 
 }  // namespace longspan

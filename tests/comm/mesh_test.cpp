@@ -71,9 +71,9 @@ TEST(Mesh, OfTheWrongSizeIsRefusedOnAllRanksAlike) {
   } catch (const UserError& e) {
     sentence = e.what();
   }
-  EXPECT_EQ(sentence, std::format("the mesh 2x{}x1x1 (data x tensor x pipeline x sequence) needs {} ranks, but {} were "
+  EXPECT_EQ(sentence, std::format("the mesh 2x{}x1x1 (data x tensor x pipeline x sequence) needs {} ranks, but {} {} "
                                   "started; start mpirun -n {} or change parallel.*",
-                                  g, 2 * g, g, 2 * g));
+                                  g, 2 * g, g, g == 1 ? "was" : "were", 2 * g));
   EXPECT_EQ(world().broadcast_text(sentence, 0), sentence);
   EXPECT_THROW(Mesh(world(), MeshShape{.data = -1, .tensor = -g}), UserError);
 }

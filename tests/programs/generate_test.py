@@ -1,69 +1,111 @@
-"""Text and validation losses from checkpoints of any mesh; the help of every program."""
+"""Text from checkpoints of any mesh, validation losses on any mesh, and what the programs say about themselves."""
 
 import re
 
 import programs
-from programs import ProgramTest
+from programs import ProgramTest, finish, metric, start
 
+STEPS = "--run.steps 30 --optimizer.learning_rate 0.01"
 SECTIONS = {
-    "prepare": ["prepare"],
     "train": ["run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
-    "eval": ["run", "model", "parallel", "data", "validation"],
-    "bench": ["bench", "run", "model", "parallel", "data"],
+    "eval": ["run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
     "generate": ["generate"],
-    "inspect": [],
+    "prepare": ["prepare"],
 }
-PROMPT = "--generate.tokens 40 --generate.prompt"
 
 
 class Generate(ProgramTest):
-    def generate(self, run, words: str) -> str:
-        return self.run_program("generate", f"{run} {words}").out
+    def text(self, run, words: str) -> str:
+        return self.run_program("generate", f"{run} --generate.tokens 40 --generate.prompt ring {words}").out
 
-    def test_a_mesh_and_one_rank_write_the_same_text(self):
-        one = self.train("one", "--run.steps 20")
-        mesh = self.train("mesh", "--run.steps 20 --parallel.data 2 --parallel.tensor 2", ranks=4)
-        for words in ["--generate.temperature 0", "--generate.seed 3", "--generate.top_k 5", "--generate.top_p 0.8"]:
-            text = self.generate(one, f"{words} {PROMPT} the")
-            self.assertTrue(text.startswith("the"), text)
-            self.assertEqual(text, self.generate(mesh, f"{words} {PROMPT} the"))
+    def test_checkpoints_of_any_mesh_say_the_same(self):
+        one = self.train("one", STEPS)
+        four = self.train("four", f"{STEPS} --parallel.data 2 --parallel.tensor 2", 4)
+        for words in ["--generate.seed 3", "--generate.seed 3 --generate.top_k 5", "--generate.temperature 0"]:
+            self.assertEqual(self.text(one, words), self.text(four, words), words)
 
-    def test_another_seed_writes_another_text(self):
-        run = self.train("one")
-        self.assertNotEqual(self.generate(run, f"--generate.seed 1 {PROMPT} a"), self.generate(run, f"--generate.seed 2 {PROMPT} a"))
-        self.assertEqual(self.generate(run, f"--generate.top_k 1 {PROMPT} a"),
-                         self.generate(run, f"--generate.temperature 0 {PROMPT} a"))
+    def test_the_prompt_begins_the_text_and_seeds_choose_it(self):
+        run = self.train("run", STEPS)
+        said = {seed: self.text(run, f"--generate.seed {seed}") for seed in (1, 2)}
+        for seed, text in said.items():
+            self.assertTrue(text.startswith("ring"), text)
+            self.assertEqual(text, self.text(run, f"--generate.seed {seed}"))
+        self.assertNotEqual(said[1], said[2])
 
-    def test_more_text_than_learned_positions_is_refused(self):
-        run = self.train("learned", "--model.positions learned")
-        result = self.run_program("generate", f"{run} --generate.tokens 100", expected=2)
-        self.assertIn("32 learned positions", result.errors[0])
+    def test_temperature_0_and_top_k_1_and_a_tiny_top_p_take_the_likeliest_token(self):
+        run = self.train("run", STEPS)
+        likeliest = self.text(run, "--generate.temperature 0 --generate.seed 1")
+        self.assertEqual(self.text(run, "--generate.temperature 0 --generate.seed 2"), likeliest)
+        self.assertEqual(self.text(run, "--generate.top_k 1 --generate.seed 3"), likeliest)
+        self.assertEqual(self.text(run, "--generate.top_p 1e-9 --generate.seed 4"), likeliest)
+        self.assertNotEqual(self.text(run, "--generate.temperature 1.5"), likeliest)
 
-    def test_eval_on_any_mesh_gives_the_loss_that_training_printed(self):
-        trained = self.run_program("train", self.training("run"))
-        loss = re.search(r"validation loss (\S+)", trained.out).group(1)
-        for mesh, ranks in [("", 1), ("--parallel.sequence 3", 3), ("--parallel.pipeline 2 --parallel.tensor 2", 4)]:
-            shown = self.run_program("eval", f"{self.folder / 'run'} {mesh}", ranks).out
-            self.assertAlmostEqual(float(re.search(r"validation loss (\S+)", shown).group(1)), float(loss), delta=1e-4)
+    def test_samples_differ_and_each_begins_with_the_prompt(self):
+        run = self.train("run", STEPS)
+        samples = re.split(r"--- sample \d ---\n", self.text(run, "--generate.samples 3"))[1:]
+        self.assertEqual(len(set(samples)), 3, samples)
+        for sample in samples:
+            self.assertTrue(sample.startswith("ring"), sample)
 
-    def test_inspect_tells_what_a_file_is(self):
-        run = self.train("run")
-        self.assertIn("blocks.0", self.run_program("inspect", str(run / "checkpoints/step_00000004.h5")).out)
-        self.run_program("inspect", str(run / "metrics.h5"))
-        self.run_program("inspect", str(self.corpus))
 
-    def test_help_names_every_section(self):
+class Evaluate(ProgramTest):
+    def test_any_mesh_gives_the_validation_loss_of_the_training_run(self):
+        run = self.train("run", f"{STEPS} --parallel.data 2 --parallel.tensor 2", 4)
+        loss = metric(run, "validation/loss")[-1]
+        meshes = {
+            "": 1,
+            "--parallel.sequence 2": 2,
+            "--parallel.pipeline 2": 2,
+            "--parallel.data 3": 3,
+            "--parallel.data 2 --parallel.sequence 2": 4,
+        }
+        for mesh, ranks in meshes.items():
+            with self.subTest(mesh=mesh):
+                said = self.run_program("eval", f"{run} {mesh}", ranks).out
+                found = re.search(r"step (\d+), validation loss ([0-9.]+) nats", said)
+                self.assertIsNotNone(found, said)
+                self.assertEqual(found.groups(), ("30", f"{loss:.6f}"))
+
+
+class Help(ProgramTest):
+    def test_help_of_every_program_names_its_sections(self):
         for program, sections in SECTIONS.items():
-            text = self.run_program(program, "--help").out
-            for section in sections:
-                self.assertIn(f"[{section}]", text)
-            self.run_program(program, "--version")
+            said = self.run_program(program, "--help")
+            self.assertEqual(said.err, "", program)
+            self.assertEqual(re.findall(r"^\[(\w+)\]$", said.out, re.MULTILINE), sections, program)
+            self.assertIn("Usage:", said.out)
+
+    def test_help_of_inspect_names_its_argument(self):
+        self.assertIn("longspan-inspect FILE", self.run_program("inspect", "--help").out)
+
+    def test_many_ranks_print_help_and_version_once(self):
+        for program in SECTIONS:
+            said = self.run_program(program, "--help", 2).out
+            self.assertEqual(said.count("Usage:"), 1, said)
+            version = self.run_program(program, "--version", 2).out
+            self.assertRegex(version, rf"^longspan-{program} \S+ \(.+\)\n$")
 
     def test_a_dry_run_prints_the_plan_and_writes_nothing(self):
-        result = self.run_program("train", self.training("dry", "--dry-run --parallel.sequence 2"), ranks=2)
-        for word in ["model", "mesh", "memory", "steps"]:
-            self.assertIn(word, result.out)
-        self.assertFalse((self.folder / "dry").exists())
+        said = self.run_program("train", self.training("run", "--parallel.data 2") + " --dry-run", 2).out
+        for word in ["2x1x1x1", "parameters", "memory", "4 steps"]:
+            self.assertIn(word, said)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+
+class Inspect(ProgramTest):
+    def test_each_kind_of_file_is_described(self):
+        run = self.train("run")
+        files = {run / "checkpoints/step_00000004.h5": "embedding", run / "metrics.h5": "loss", self.corpus: "tokens"}
+        for file, word in files.items():
+            self.assertIn(word, self.run_program("inspect", str(file)).out)
+
+    def test_the_metrics_of_a_running_run_can_be_read(self):
+        process = start("train", self.training("run", "--run.steps 300"))
+        log = self.folder / "run/log.txt"
+        while not log.exists() or " tokens/s " not in log.read_text():
+            self.assertIsNone(process.poll())
+        self.assertIn("loss", self.run_program("inspect", str(self.folder / "run/metrics.h5")).out)
+        self.assertEqual(finish(process).code, 0)
 
 
 if __name__ == "__main__":
