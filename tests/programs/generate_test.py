@@ -7,6 +7,7 @@ from programs import ProgramTest, finish, metric, start
 
 STEPS = "--run.steps 30 --optimizer.learning_rate 0.01"
 SECTIONS = {
+    "bench": ["bench", "run", "model", "parallel", "data"],
     "train": ["run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
     "eval": ["run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
     "generate": ["generate"],
@@ -21,7 +22,7 @@ class Generate(ProgramTest):
     def test_checkpoints_of_any_mesh_say_the_same(self):
         one = self.train("one", STEPS)
         four = self.train("four", f"{STEPS} --parallel.data 2 --parallel.tensor 2", 4)
-        for words in ["--generate.seed 3", "--generate.seed 3 --generate.top_k 5", "--generate.temperature 0"]:
+        for words in ["--generate.seed 3", "--generate.top_k 5", "--generate.top_p 0.8", "--generate.temperature 0"]:
             self.assertEqual(self.text(one, words), self.text(four, words), words)
 
     def test_the_prompt_begins_the_text_and_seeds_choose_it(self):
@@ -47,6 +48,12 @@ class Generate(ProgramTest):
         for sample in samples:
             self.assertTrue(sample.startswith("ring"), sample)
 
+    def test_more_text_than_learned_positions_is_refused(self):
+        run = self.train("learned", "--model.positions learned")
+        refused = self.run_program("generate", f"{run} --generate.tokens 100", expected=2)
+        self.assertEqual(len(refused.errors), 1, refused)
+        self.assertIn("32 learned positions", refused.errors[0])
+
 
 class Evaluate(ProgramTest):
     def test_any_mesh_gives_the_validation_loss_of_the_training_run(self):
@@ -56,7 +63,7 @@ class Evaluate(ProgramTest):
             "": 1,
             "--parallel.sequence 2": 2,
             "--parallel.pipeline 2": 2,
-            "--parallel.data 3": 3,
+            "--parallel.sequence 3": 3,
             "--parallel.data 2 --parallel.sequence 2": 4,
         }
         for mesh, ranks in meshes.items():
@@ -95,7 +102,7 @@ class Help(ProgramTest):
 class Inspect(ProgramTest):
     def test_each_kind_of_file_is_described(self):
         run = self.train("run")
-        files = {run / "checkpoints/step_00000004.h5": "embedding", run / "metrics.h5": "loss", self.corpus: "tokens"}
+        files = {run / "checkpoints/step_00000004.h5": "blocks.0", run / "metrics.h5": "loss", self.corpus: "tokens"}
         for file, word in files.items():
             self.assertIn(word, self.run_program("inspect", str(file)).out)
 
@@ -106,6 +113,27 @@ class Inspect(ProgramTest):
             self.assertIsNone(process.poll())
         self.assertIn("loss", self.run_program("inspect", str(self.folder / "run/metrics.h5")).out)
         self.assertEqual(finish(process).code, 0)
+
+
+class Refusals(ProgramTest):
+    def test_more_text_than_learned_positions_is_refused(self):
+        run = self.train("learned", "--model.positions learned")
+        result = self.run_program("generate", f"{run} --generate.tokens 100", expected=2)
+        self.assertIn("32 learned positions", result.errors[0])
+
+
+class Files(ProgramTest):
+    def test_inspect_tells_what_a_file_is(self):
+        run = self.train("run")
+        self.assertIn("blocks.0", self.run_program("inspect", str(run / "checkpoints/step_00000004.h5")).out)
+        self.run_program("inspect", str(run / "metrics.h5"))
+        self.run_program("inspect", str(self.corpus))
+
+    def test_a_dry_run_prints_the_plan_and_writes_nothing(self):
+        result = self.run_program("train", self.training("dry", "--dry-run --parallel.sequence 2"), ranks=2)
+        for word in ["model", "mesh", "memory", "steps"]:
+            self.assertIn(word, result.out)
+        self.assertFalse((self.folder / "dry").exists())
 
 
 if __name__ == "__main__":
