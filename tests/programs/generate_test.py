@@ -7,7 +7,7 @@ from programs import ProgramTest, finish, metric, start
 
 STEPS = "--run.steps 30 --optimizer.learning_rate 0.01"
 SECTIONS = {
-    "bench": ["bench", "run", "model", "parallel", "data"],
+    "bench": ["bench", "run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
     "train": ["run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
     "eval": ["run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
     "generate": ["generate"],
