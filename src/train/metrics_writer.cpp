@@ -127,6 +127,16 @@ std::vector<Row> read_table(hid_t file, const std::string& group, const std::vec
   return rows;
 }
 
+// A file under a name that goes away with it, unless it is renamed.
+struct Temporary {
+  std::string path;
+  bool renamed = false;
+
+  ~Temporary() {
+    if (!renamed) std::remove(path.c_str());
+  }
+};
+
 struct OldRows {
   std::vector<Row> train, validation;
 };
@@ -160,7 +170,8 @@ struct MetricsWriter::File {
 MetricsWriter::MetricsWriter(const std::string& path, const Provenance& provenance, std::int64_t resume_step)
     : file_(std::make_unique<File>()) {
   const OldRows old = read_old_rows(path, resume_step);
-  const std::string temporary = path + ".tmp";
+  Temporary written{path + ".tmp"};
+  const std::string& temporary = written.path;
   // The new file takes the old one's place when it is whole, so that no moment leaves a run without metrics.
   Handle& file = file_->file = hdf5::create_file(temporary);
   hdf5::write_integer(file, "format_version", kMetricsVersion, temporary);
@@ -176,6 +187,7 @@ MetricsWriter::MetricsWriter(const std::string& path, const Provenance& provenan
   if (std::rename(temporary.c_str(), path.c_str()) != 0) {
     throw EnvironmentError("cannot rename {} to {}: {}", temporary, path, std::strerror(errno));
   }
+  written.renamed = true;
 }
 
 MetricsWriter::~MetricsWriter() = default;

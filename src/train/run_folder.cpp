@@ -33,13 +33,16 @@ void replace(const std::string& path, const std::string& content) {
 
 }  // namespace
 
-RunFolder::RunFolder(const Comm& world, const std::string& directory, const std::string& name,
-                     const std::string& config)
+RunFolder::RunFolder(const Comm& world, const std::string& directory, const std::string& name)
     : path_((fs::path(directory) / name).string()) {
   together(world, [&] {
-    if (world.rank() != 0) return;
-    make_folder(path_ + "/checkpoints");
-    replace(path_ + "/config.cfg", config);
+    if (world.rank() == 0) make_folder(path_ + "/checkpoints");
+  });
+}
+
+void RunFolder::write_config(const Comm& world, const std::string& config) const {
+  together(world, [&] {
+    if (world.rank() == 0) replace(path_ + "/config.cfg", config);
   });
 }
 

@@ -10,9 +10,13 @@ namespace longspan {
 
 class RunFolder {
  public:
-  // Makes the folder; what is inside stays, but config.cfg becomes `config`. Where that fails all ranks throw the same
-  // EnvironmentError. Collective over `world`.
-  RunFolder(const Comm& world, const std::string& directory, const std::string& name, const std::string& config);
+  // Makes the folder; what is inside stays. Where that fails all ranks throw the same EnvironmentError. Collective over
+  // `world`.
+  RunFolder(const Comm& world, const std::string& directory, const std::string& name);
+
+  // config.cfg becomes `config`: once nothing can be wrong with it any more, so that a command that is refused leaves a
+  // run's configuration as it was. Fails like the constructor. Collective over `world`.
+  void write_config(const Comm& world, const std::string& config) const;
 
   const std::string& path() const { return path_; }
   std::string metrics() const { return path_ + "/metrics.h5"; }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "comm/counters.hpp"
+#include "comm/together.hpp"
 #include "data/unigram.hpp"
 #include "tensor/device.hpp"
 #include "train/matrix_rate.hpp"
@@ -40,15 +41,17 @@ Trainer::Trainer(const TrainConfig& config, const std::string& resolved, const C
     : session_(config, world),
       step_(session_),
       provenance_(make_provenance(resolved, session_.mesh().shape().str())),
-      folder_(world, config.run.directory, config.run.name, resolved),
+      folder_(world, config.run.directory, config.run.name),
       reporter_(world.rank() == 0, folder_.log_file()) {
   reporter_.say(describe_plan(session_));
   session_.allocate(true);
   resume();
   first_step_ = steps_done_;
-  if (world.rank() == 0) {
+  together(world, [&] {
+    if (world.rank() != 0) return;
     metrics_ = std::make_unique<MetricsWriter>(folder_.metrics(), provenance_, steps_done_ > 0 ? steps_done_ : -1);
-  }
+  });
+  folder_.write_config(world, resolved);
 }
 
 void Trainer::resume() {
@@ -72,11 +75,13 @@ int Trainer::run() {
   watch_stop_signals();
   matrix_rate_ = total_matrix_rate(session_);
   reporter_.say(std::format("matrix     {:.1f} GFLOP/s, all ranks together", matrix_rate_ / 1e9));
-  if (session_.mesh().world().rank() == 0) {
+  // The first to read all tokens, and so the first to find a damaged one.
+  together(session_.mesh().world(), [&] {
+    if (session_.mesh().world().rank() != 0) return;
     const double entropy = unigram_entropy(session_.corpus(), 0, session_.corpus().info().tokens);
     reporter_.say(std::format("unigram    {:.4f} nats a token, {:.3f} bits a byte: what counting tokens alone reaches",
                               entropy, session_.bits_per_byte(entropy)));
-  }
+  });
   clock_.restart();
   while (steps_done_ < config.run.steps) {
     const Timer timer;

@@ -19,7 +19,8 @@ class BadInput(ProgramTest):
         self.assertEqual(len(result.errors), 1, result)
         for part in parts:
             self.assertIn(part, result.errors[0])
-        self.assertEqual([name for name in self.files() - before if "tmp" in name], [], "something is half-written")
+        left = [name for name in self.files() - before if name.endswith((".tmp", ".partial"))]
+        self.assertEqual(left, [], "something is half-written")
         return result
 
     def files(self) -> set[str]:
@@ -51,10 +52,11 @@ class BadInput(ProgramTest):
 
     def test_a_mesh_that_does_not_match_the_ranks(self):
         for ranks in [2, 3]:
-            self.refuse("--parallel.data 2 --parallel.sequence 2", "needs 4 ranks", f"{ranks} were started", ranks=ranks)
+            words = "--parallel.data 2 --parallel.sequence 2"
+            self.refuse(words, "needs 4 ranks", f"{ranks} were started", ranks=ranks)
 
     def test_heads_that_do_not_divide(self):
-        self.refuse("--model.heads 2 --model.width 32 --parallel.tensor 3", "model.heads = 2", "parallel.tensor", ranks=3)
+        self.refuse("--parallel.tensor 3", "model.heads = 2", "parallel.tensor", ranks=3)
 
     def test_a_batch_that_does_not_divide(self):
         self.refuse("--data.batch 7 --parallel.data 2", "data.batch = 7", ranks=2)
@@ -90,14 +92,17 @@ class BadInput(ProgramTest):
         file = self.folder / "wrong.h5"
         file.write_bytes(self.corpus.read_bytes())
         with h5py.File(file, "r+") as corpus:
-            corpus["tokens"][:] = 999
-        self.refuse(f"--data.corpus {file}", "wrong.h5", "999")
+            corpus["tokens"][7000] = 999
+        for ranks in [1, 3]:
+            self.refuse(f"--data.corpus {file} --parallel.sequence {ranks}", "error: ", "wrong.h5", "token 999",
+                        "position 7000", ranks=ranks)
 
     def test_a_corpus_shorter_than_a_sequence(self):
         self.refuse("--data.sequence_length 100000", "100000")
 
     def test_prepare_without_a_matching_file(self):
-        self.refuse(f"--prepare.input {self.folder}/*.txt --prepare.output {self.folder}/a.h5", "*.txt", program="prepare")
+        words = f"--prepare.input {self.folder}/*.txt --prepare.output {self.folder}/a.h5"
+        self.refuse(words, "*.txt", program="prepare")
 
     # Machine
 
@@ -110,12 +115,24 @@ class BadInput(ProgramTest):
 
     def test_no_space_for_the_checkpoint(self):
         # A limit on the size of files stands for a full disk: writes fail in the same place.
-        words = self.training("run", "--model.width 64 --run.steps 2")
-        shell = f"ulimit -f 64; trap '' XFSZ; exec {' '.join(command('train', words, 1))}"
+        self.refuse_without_space(64, "train", self.training("run", "--model.width 64 --run.steps 2"), "checkpoints/")
+
+    def test_no_space_for_the_metrics(self):
+        for kibibytes in [0, 1, 8]:
+            self.refuse_without_space(kibibytes, "train", self.training("run", "--run.steps 2"), "metrics.h5")
+
+    def test_no_space_for_a_corpus(self):
+        words = f"--prepare.input {self.shared / 'texts'} --prepare.output {self.folder / 'new.h5'}"
+        self.refuse_without_space(4, "prepare", words, "new.h5")
+
+    def refuse_without_space(self, kibibytes: int, program: str, words: str, part: str):
+        shell = f"ulimit -f {kibibytes}; trap '' XFSZ; exec {' '.join(command(program, words, 1))}"
         result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, env=environment(), timeout=60)
         self.assertEqual(result.returncode, ENVIRONMENT, result)
-        self.assertEqual(len(programs.ERROR.findall(result.stderr)), 1, result)
-        self.assertEqual([name for name in self.files() if name.endswith((".tmp", "2.h5"))], [])
+        errors = programs.ERROR.findall(result.stderr)
+        self.assertEqual(len(errors), 1, result)
+        self.assertIn(part, errors[0])
+        self.assertEqual([name for name in self.files() if name.endswith((".tmp", ".partial", "2.h5", "new.h5"))], [])
 
     # Checkpoints
 
@@ -131,6 +148,20 @@ class BadInput(ProgramTest):
         damaged = self.folder / "damaged.h5"
         damaged.write_bytes(content)
         self.refuse(f"--run.resume {damaged}", "damaged.h5")
+
+    def test_a_refused_command_leaves_the_run_as_it_was(self):
+        run = self.train("run")
+        files = [run / "config.cfg", run / "metrics.h5", checkpoint(run, 4)]
+        before = [file.read_bytes() for file in files]
+        self.refuse("--model.width 64", "another model")
+        self.refuse("--model.width 64 --parallel.data 2", "another model", ranks=2)
+        self.refuse("--run.steps 8 --run.memory_limit 200K", "tensor '", code=ENVIRONMENT)
+        self.assertEqual([file.read_bytes() for file in files], before)
+
+    def test_a_refused_configuration_or_corpus_makes_no_run_folder(self):
+        for words in ["--data.batch 0", "--data.sequence_length 100000", "--data.corpus none.h5"]:
+            self.refuse(words)
+        self.assertEqual(self.files(), set())
 
     def test_a_missing_checkpoint(self):
         self.refuse(f"--run.resume {self.folder}/none.h5", "none.h5")

@@ -18,9 +18,11 @@ using testing::SharedFolder;
 
 TEST(RunFolder, HoldsTheConfigurationAndKeepsWhatWasThere) {
   const SharedFolder folder(world());
-  RunFolder(world(), folder.path(), "a", "[run]\nsteps = 1\n");
+  RunFolder(world(), folder.path(), "a").write_config(world(), "[run]\nsteps = 1\n");
   folder.write("a/log.txt", "before\n");
-  const RunFolder run(world(), folder.path(), "a", "[run]\nsteps = 2\n");
+  const RunFolder run(world(), folder.path(), "a");
+  EXPECT_EQ(folder.read("a/config.cfg"), "[run]\nsteps = 1\n");
+  run.write_config(world(), "[run]\nsteps = 2\n");
   EXPECT_EQ(run.path(), folder.path("a"));
   EXPECT_EQ(folder.read("a/config.cfg"), "[run]\nsteps = 2\n");
   EXPECT_EQ(folder.read("a/log.txt"), "before\n");
@@ -30,7 +32,7 @@ TEST(RunFolder, HoldsTheConfigurationAndKeepsWhatWasThere) {
 TEST(RunFolder, AllRanksSayWhyItCannotBeMade) {
   const SharedFolder folder(world());
   folder.write("file", "");
-  const std::string sentence = sentence_of<EnvironmentError>([&] { RunFolder(world(), folder.path("file"), "a", ""); });
+  const std::string sentence = sentence_of<EnvironmentError>([&] { RunFolder(world(), folder.path("file"), "a"); });
   EXPECT_THAT(sentence, HasSubstr("cannot make the folder " + folder.path("file/a")));
   EXPECT_THAT(sentence, HasSubstr("run.directory"));
 }
