@@ -18,7 +18,9 @@ struct Spread {
 // All that run on these sizes.
 std::vector<Spread> spreads(const AttentionCase& c) {
   std::vector<Spread> all;
-  for (const char* name : {"ring", "bidirectional_ring", "tokenring", "allgather_kv"}) all.push_back({name, 1});
+  for (const char* name : {"ring", "bidirectional_ring", "tokenring", "rsa", "rsa_reduce_scatter", "allgather_kv"}) {
+    all.push_back({name, 1});
+  }
   if (c.mask.window > 0) all.push_back({"window", 1});
   const int ranks = world().size();
   if (c.H >= ranks) all.push_back({"ulysses", 1});

@@ -3,6 +3,7 @@
 #include "layout/visible_pairs.hpp"
 #include "mixers/sequence/circulating_keys.hpp"
 #include "mixers/sequence/gathered_keys.hpp"
+#include "mixers/sequence/ring_self_attention.hpp"
 #include "mixers/sequence/token_ring.hpp"
 #include "mixers/sequence/ulysses.hpp"
 #include "mixers/sequence/window_edges.hpp"
@@ -40,6 +41,8 @@ std::unique_ptr<SequenceMethod> make_sequence_method(const std::string& name, in
   if (name == "bidirectional_ring") return circulating({RingRoute::up(ranks), RingRoute::down(ranks)});
   if (name == "double_ring") return circulating({RingRoute::nested(ranks, inner)});
   if (name == "tokenring") return std::make_unique<TokenRing>();
+  if (name == "rsa") return std::make_unique<RingSelfAttention>(GradientSummation::all_reduce);
+  if (name == "rsa_reduce_scatter") return std::make_unique<RingSelfAttention>(GradientSummation::on_the_way);
   if (name == "ulysses") return std::make_unique<Ulysses>(ranks, circulating({RingRoute::up(1)}));
   if (name == "ulysses_ring") return std::make_unique<Ulysses>(inner, circulating({RingRoute::up(ranks / inner)}));
   if (name == "allgather_kv") return std::make_unique<GatheredKeys>();
