@@ -19,11 +19,34 @@ struct AttentionCase {
   bool alibi = false;
   double dropout = 0;
   double logits = 1;  // scale of the queries
+  double scale = 0.5;
   ShardKind kind = ShardKind::zigzag;
   Dtype dtype = Dtype::float64;
 
   AttentionSizes sizes() const { return {B, H, Hk, K, dtype}; }
 };
+
+// A method and the size of its groups of neighbours.
+struct Spread {
+  std::string method;
+  int inner;
+};
+
+// All that run on these sizes over so many ranks.
+inline std::vector<Spread> spreads(const AttentionCase& c, int ranks) {
+  std::vector<Spread> all;
+  for (const char* name : {"ring", "bidirectional_ring", "tokenring", "rsa", "rsa_reduce_scatter", "allgather_kv"}) {
+    all.push_back({name, 1});
+  }
+  if (c.mask.window > 0) all.push_back({"window", 1});
+  if (c.H >= ranks) all.push_back({"ulysses", 1});
+  for (int inner = 1; inner <= ranks; ++inner) {
+    if (ranks % inner != 0) continue;
+    all.push_back({"double_ring", inner});
+    if (inner <= c.H) all.push_back({"ulysses_ring", inner});
+  }
+  return all;
+}
 
 struct AttentionOutcome {
   Tensor o, dq, dkv;
@@ -69,7 +92,7 @@ inline AttentionOutcome run_attention(const AttentionCase& c, const AttentionInp
   const SequenceShard shard(c.kind, c.T, axis.all.size(), axis.all.rank());
   const Variable q(local_rows(in.q, c, c.B, c.H, shard)), kv(local_rows(in.kv, c, 2 * c.B, c.Hk, shard));
   ops::AttentionRules rules;
-  rules.scale = 0.5;
+  rules.scale = c.scale;
   if (c.alibi) rules.alibi_slopes = tensor_as<double>({0.5, 0.25, 0.125, 0.0625}, {c.H});
   rules.dropout = c.dropout;
   rules.dropout_key = 77;

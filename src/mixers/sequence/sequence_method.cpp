@@ -34,7 +34,7 @@ Variable TwoPassMethod::attend(const AttentionLayer& layer, const Variable& q, c
 }
 
 std::vector<std::string> sequence_method_names() {
-  return {"ring",    "bidirectional_ring", "double_ring",  "tokenring",
+  return {"ring",    "bidirectional_ring", "double_ring",  "tokenring", "rsa", "rsa_reduce_scatter",
           "ulysses", "ulysses_ring",       "allgather_kv", "window"};
 }
 
