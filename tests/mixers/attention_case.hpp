@@ -51,6 +51,7 @@ inline std::vector<Spread> spreads(const AttentionCase& c, int ranks) {
 struct AttentionOutcome {
   Tensor o, dq, dkv;
   CommCount forward, backward;
+  std::int64_t kept_bytes;  // by the forward for the backward, o among them
 };
 
 // Rows of [outer, heads, T, K] at the shard's positions.
@@ -104,8 +105,11 @@ inline AttentionOutcome run_attention(const AttentionCase& c, const AttentionInp
     return CommCount{count().calls - before.calls, count().bytes - before.bytes};
   };
   AttentionOutcome outcome;
+  layer.rules_for_part(layer.rank());  // visible intervals stay with the microbatch, not with the layer
+  const std::size_t held = MemoryPool::instance().total().current;
   const CommCount start = count();
   const Variable o = method.attend(layer, q, kv);
+  outcome.kept_bytes = static_cast<std::int64_t>(MemoryPool::instance().total().current - held);
   outcome.forward = since(start);
   const CommCount middle = count();
   o.set_gradient(local_rows(in.dout, c, c.B, c.H, shard));

@@ -125,6 +125,25 @@ TEST(SequenceMethod, CountsBytesInEveryPrecision) {
   }
 }
 
+// o, and the weights of complete rows or their log-sum-exp.
+TEST(SequenceMethod, RingSelfAttentionKeepsTheRowsOfWeightsThatItSays) {
+  for (const Dtype dtype : {Dtype::float64, Dtype::float32, Dtype::bfloat16}) {
+    const AttentionCase c{.T = 37, .dropout = 0.2, .dtype = dtype};
+    const AxisOfWorld axis(world(), 1);
+    const std::int64_t rows = SequenceShard(c.kind, c.T, world().size(), world().rank()).local_length();
+    for (const char* name : {"ring", "rsa", "rsa_reduce_scatter"}) {
+      const auto method = make_sequence_method(name, world().size(), 1);
+      const bool complete = std::string(name) != "ring";
+      EXPECT_EQ(method->kept_scores(c.T), complete ? c.T : 0);
+      const AttentionSizes s = c.sizes();
+      const std::int64_t statistics = complete ? s.row_token() * c.T * s.element() : s.row_token() * s.sum_element();
+      EXPECT_EQ(run_attention(c, random_inputs(c), *method, axis).kept_bytes,
+                rows * (s.query_token() * s.element() + statistics))
+          << name << " " << to_string(dtype);
+    }
+  }
+}
+
 TEST(SequenceMethod, TheWorkOfAllRanksAddsUpToOne) {
   const AttentionCase c{.T = 37};
   for (const Spread& spread : spreads(c, world().size())) {
