@@ -98,8 +98,14 @@ inline AttentionOutcome run_attention(const AttentionCase& c, const AttentionInp
   rules.dropout = c.dropout;
   rules.dropout_key = 77;
   Tape tape;
-  const AttentionLayer layer{tape, axis.axes(), shard, c.mask, c.B, c.documents, std::make_shared<VisibilityCache>(),
-                             rules};
+  const AttentionLayer layer{.tape = tape,
+                             .axes = axis.axes(),
+                             .shard = shard,
+                             .mask = c.mask,
+                             .batch = c.B,
+                             .document_starts = c.documents,
+                             .visibility = std::make_shared<VisibilityCache>(),
+                             .rules = rules};
   const auto count = [] { return CommCounters::instance().of_group("sequence"); };
   const auto since = [&](const CommCount& before) {
     return CommCount{count().calls - before.calls, count().bytes - before.bytes};

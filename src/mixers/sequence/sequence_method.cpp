@@ -28,7 +28,7 @@ Variable TwoPassMethod::attend(const AttentionLayer& layer, const Variable& q, c
   layer.tape.record("attention", [this, layer, q, kv, o, output] {
     const AttentionGradients g = backward(layer, q.value(), kv.value(), output, o.take_gradient());
     q.add_gradient(rounded(g.dq, q.value().dtype()));
-    kv.add_gradient(rounded(g.dkv, kv.value().dtype()));
+    kv.add_gradient(layer.round_key_gradients ? rounded(g.dkv, kv.value().dtype()) : g.dkv);
   });
   return o;
 }
