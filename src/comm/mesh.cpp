@@ -25,13 +25,25 @@ const MeshShape& fitting(const Comm& world, const MeshShape& shape) {
 Comm group_along(const Mesh& mesh, const char* name, std::initializer_list<Axis> axes) {
   MeshCoordinate origin = mesh.at();
   for (const Axis axis : axes) origin = origin.with(axis, 0);
-  return mesh.world().split(name, rank_of(mesh.shape(), origin), mesh.world().rank());
+  if (!mesh.world().is_phantom()) return mesh.world().split(name, rank_of(mesh.shape(), origin), mesh.world().rank());
+  // The group is a mesh of its own, of extent 1 along all other axes.
+  MeshShape group;
+  MeshCoordinate at;
+  for (const Axis axis : axes) {
+    group = group.with(axis, mesh.shape().extent(axis));
+    at = at.with(axis, mesh.at().along(axis));
+  }
+  return Comm::phantom(name, group.size(), rank_of(group, at));
 }
 
 // A rank of a middle stage stays alone: colors from world.size() on are nobody else's.
 Comm group_of_ends(const Mesh& mesh) {
   const Comm& world = mesh.world();
   const bool end = mesh.first_stage() || mesh.last_stage();
+  if (world.is_phantom()) {
+    const bool two = end && mesh.shape().pipeline > 1;
+    return Comm::phantom("ends", two ? 2 : 1, two && mesh.last_stage() ? 1 : 0);
+  }
   const int color = end ? rank_of(mesh.shape(), mesh.at().with(Axis::pipeline, 0)) : world.size() + world.rank();
   return world.split("ends", color, world.rank());
 }

@@ -63,7 +63,7 @@ TrainConfig small_config(const std::string& corpus) {
   return c;
 }
 
-Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks, int steps) {
+TrainConfig with_mesh(TrainConfig config, const MeshShape& shape) {
   config.parallel.data = shape.data;
   config.parallel.tensor = shape.tensor;
   config.parallel.pipeline = shape.pipeline;
@@ -71,7 +71,11 @@ Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks,
   // The microbatches of a data rank shrink with the number of data ranks: one sequence each at 4 x 2.
   if (config.data.batch % (shape.data * config.parallel.microbatches) != 0) config.parallel.microbatches = 1;
   check(config);
-  Session session(config, ranks);
+  return config;
+}
+
+Outcome run_steps(const TrainConfig& config, const MeshShape& shape, const Comm& ranks, int steps) {
+  Session session(with_mesh(config, shape), ranks);
   session.allocate(true);
   TrainingStep step(session);
   Outcome outcome;

@@ -25,7 +25,10 @@ std::string make_corpus(const Comm& world);
 
 TrainConfig small_config(const std::string& corpus);
 
-Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks, int steps);
+// The same run on a mesh.
+TrainConfig with_mesh(TrainConfig config, const MeshShape& shape);
+
+Outcome run_steps(const TrainConfig& config, const MeshShape& shape, const Comm& ranks, int steps);
 
 // All meshes of n ranks: every (data, tensor, pipeline, sequence) with this product that the small model allows.
 std::vector<MeshShape> factorisations(int n);

@@ -1,0 +1,126 @@
+// A shape-only step accounts what a rank really holds and sends, to the byte: every mesh of these ranks, every rank.
+#include "train/step_account.hpp"
+
+#include <gtest/gtest.h>
+
+#include "mesh/mesh_case.hpp"
+#include "support/world.hpp"
+#include "train/training_step.hpp"
+
+namespace longspan::mesh_test {
+namespace {
+
+constexpr std::int64_t kVocabulary = 257;
+
+StepAccount measure_step(const TrainConfig& config) {
+  MemoryPool& pool = MemoryPool::instance();
+  pool.release_kept_blocks();
+  pool.reset_peak();
+  EXPECT_EQ(pool.total().current, 0u);
+  CommCounters::instance().reset();
+  Session session(config, world());
+  session.allocate(true);
+  TrainingStep(session).run(0);
+  StepAccount account{
+      .peak_total = pool.total().peak, .reserved = pool.reserved(), .traffic = CommCounters::instance().all()};
+  for (int c = 0; c < kMemoryCategories; ++c) account.peak[c] = pool.use(static_cast<Memory>(c)).peak;
+  return account;
+}
+
+std::map<std::string, std::pair<std::int64_t, std::int64_t>> calls_and_bytes(const StepAccount& account) {
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> counts;
+  for (const auto& [key, count] : account.traffic) {
+    counts[key.first + " " + key.second] = {count.calls, count.bytes};
+  }
+  return counts;
+}
+
+void expect_equal(const StepAccount& account, const StepAccount& real) {
+  EXPECT_EQ(account.peak_total, real.peak_total);
+  EXPECT_EQ(account.reserved, real.reserved);
+  for (int c = 0; c < kMemoryCategories; ++c) EXPECT_EQ(account.peak[c], real.peak[c]) << to_string(Memory(c));
+  EXPECT_EQ(calls_and_bytes(account), calls_and_bytes(real));
+}
+
+class StepAccountTest : public ::testing::Test {
+ protected:
+  StepAccountTest() : corpus_(make_corpus(world())) {}
+  ~StepAccountTest() override {
+    world().barrier();
+    if (world().rank() == 0) std::remove(corpus_.c_str());
+  }
+
+  TrainConfig small() const {
+    TrainConfig config = small_config(corpus_);
+    config.data.mask_documents = false;
+    return config;
+  }
+
+  // On every mesh of these ranks.
+  void expect_exact(const TrainConfig& config) const {
+    for (const MeshShape& shape : factorisations(world().size())) {
+      SCOPED_TRACE(shape.str());
+      const TrainConfig on_mesh = with_mesh(config, shape);
+      const StepAccount real = measure_step(on_mesh);
+      expect_equal(account_step(on_mesh, coordinate_of(shape, world().rank()), kVocabulary), real);
+    }
+  }
+
+ private:
+  std::string corpus_;
+};
+
+TEST_F(StepAccountTest, EqualsTheRealStepInFloat64) { expect_exact(small()); }
+
+TEST_F(StepAccountTest, EqualsTheRealStepInFloat32WithRecomputation) {
+  TrainConfig config = small();
+  config.run.dtype = "float32";
+  config.parallel.recompute = "block";
+  expect_exact(config);
+}
+
+TEST_F(StepAccountTest, EqualsTheRealStepInBfloat16) {
+  TrainConfig config = small();
+  config.run.dtype = "bfloat16";
+  expect_exact(config);
+}
+
+// Several query and key tiles, and sequences that share a tile.
+TEST_F(StepAccountTest, EqualsTheRealStepOnLongSequences) {
+  TrainConfig config = small();
+  config.run.dtype = "float32";
+  config.model.layers = 4;
+  config.model.kv_heads = 4;
+  config.data.sequence_length = 701;
+  config.parallel.sequence_shard = "contiguous";
+  expect_exact(config);
+}
+
+TEST_F(StepAccountTest, EqualsTheRealStepWithEveryOption) {
+  TrainConfig config = small();
+  config.run.dtype = "float32";
+  config.model.norm = "layer";
+  config.model.activation = "gelu";
+  config.model.positions = "learned";
+  config.model.bias = true;
+  config.model.dropout = 0.1;
+  config.model.window = 10;
+  config.model.tied_embeddings = false;
+  config.parallel.schedule = "gpipe";
+  config.parallel.sequence_shard = "striped";
+  expect_exact(config);
+}
+
+TEST_F(StepAccountTest, TheFullestRankHoldsMostOfItsStage) {
+  for (const MeshShape& shape : factorisations(world().size())) {
+    SCOPED_TRACE(shape.str());
+    TrainConfig config = with_mesh(small(), shape);
+    config.run.dtype = "float32";
+    const MeshCoordinate me = coordinate_of(shape, world().rank());
+    const MeshCoordinate fullest = fullest_rank(config.parallel, config.data.sequence_length, me.pipeline);
+    EXPECT_GE(account_step(config, fullest, kVocabulary).peak_total, account_step(config, me, kVocabulary).peak_total);
+  }
+}
+
+}  // namespace
+}  // namespace longspan::mesh_test
