@@ -91,7 +91,7 @@ TEST_F(StepAccountTest, EqualsTheRealStepOnLongSequences) {
   config.run.dtype = "float32";
   config.model.layers = 4;
   config.model.kv_heads = 4;
-  config.data.sequence_length = 701;
+  config.data.sequence_length = 401;
   config.parallel.sequence_shard = "contiguous";
   expect_exact(config);
 }
