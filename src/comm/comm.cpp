@@ -105,6 +105,7 @@ std::string Comm::broadcast_text(const std::string& text, int root) const {
 }
 
 void progress() {
+  if (shape_only()) return;
   int any = 0;
   check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_SELF, &any, MPI_STATUS_IGNORE), "progress", "self");
 }

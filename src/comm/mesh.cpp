@@ -36,6 +36,11 @@ Comm group_along(const Mesh& mesh, const char* name, std::initializer_list<Axis>
   return Comm::phantom(name, group.size(), rank_of(group, at));
 }
 
+// A part of the sequence axis that holds this rank as its rank `rank` of `size`; `color` tells the parts apart.
+Comm part_of_sequence(const Comm& sequence, const char* name, int color, int size, int rank) {
+  return sequence.is_phantom() ? Comm::phantom(name, size, rank) : sequence.split(name, color, sequence.rank());
+}
+
 // A rank of a middle stage stays alone: colors from world.size() on are nobody else's.
 Comm group_of_ends(const Mesh& mesh) {
   const Comm& world = mesh.world();
@@ -50,7 +55,7 @@ Comm group_of_ends(const Mesh& mesh) {
 
 }  // namespace
 
-Mesh::Mesh(const Comm& world, const MeshShape& shape)
+Mesh::Mesh(const Comm& world, const MeshShape& shape, int sequence_inner)
     : shape_(fitting(world, shape)),
       at_(coordinate_of(shape, world.rank())),
       world_(world),
@@ -58,6 +63,11 @@ Mesh::Mesh(const Comm& world, const MeshShape& shape)
       tensor_(group_along(*this, "tensor", {Axis::tensor})),
       pipeline_(group_along(*this, "pipeline", {Axis::pipeline})),
       sequence_(group_along(*this, "sequence", {Axis::sequence})),
+      sequence_inner_(part_of_sequence(sequence_, "sequence", at_.sequence / sequence_inner, sequence_inner,
+                                       at_.sequence % sequence_inner)),
+      sequence_outer_(part_of_sequence(sequence_, "sequence", at_.sequence % sequence_inner,
+                                       shape.sequence / sequence_inner, at_.sequence / sequence_inner)),
+      self_(part_of_sequence(sequence_, "self", at_.sequence, 1, 0)),
       replicas_(group_along(*this, "replicas", {Axis::data, Axis::sequence})),
       model_(group_along(*this, "model", {Axis::tensor, Axis::pipeline})),
       ends_(group_of_ends(*this)) {}

@@ -8,6 +8,7 @@
 #include <format>
 
 #include "base/hash.hpp"
+#include "mixers/sequence/sequence_method.hpp"
 
 namespace longspan::mesh_test {
 namespace {
@@ -91,6 +92,15 @@ Outcome run_steps(const TrainConfig& config, const MeshShape& shape, const Comm&
     outcome.dims[p->info().name] = p->info().shard.dim;
   }
   return outcome;
+}
+
+std::vector<std::string> methods_on(const TrainConfig& config, const MeshShape& shape) {
+  std::vector<std::string> methods;
+  for (const std::string& name : sequence_method_names()) {
+    if (name == "ulysses" && config.model.heads / shape.tensor < shape.sequence) continue;
+    methods.push_back(name);
+  }
+  return methods;
 }
 
 std::vector<MeshShape> factorisations(int n) {

@@ -56,44 +56,43 @@ class StepAccountTest : public ::testing::Test {
     return config;
   }
 
-  // On every mesh of these ranks.
-  void expect_exact(const TrainConfig& config) const {
-    for (const MeshShape& shape : factorisations(world().size())) {
-      SCOPED_TRACE(shape.str());
-      const TrainConfig on_mesh = with_mesh(config, shape);
-      const StepAccount real = measure_step(on_mesh);
-      expect_equal(account_step(on_mesh, coordinate_of(shape, world().rank()), kVocabulary), real);
-    }
+  static void expect_exact(const TrainConfig& config, const MeshShape& shape) {
+    SCOPED_TRACE(shape.str() + " " + config.parallel.sequence_method);
+    const TrainConfig on_mesh = with_mesh(config, shape);
+    const StepAccount real = measure_step(on_mesh);
+    expect_equal(account_step(on_mesh, coordinate_of(shape, world().rank()), kVocabulary), real);
+  }
+
+  static void expect_exact_on_every_mesh(const TrainConfig& config) {
+    for (const MeshShape& shape : factorisations(world().size())) expect_exact(config, shape);
   }
 
  private:
   std::string corpus_;
 };
 
-TEST_F(StepAccountTest, EqualsTheRealStepInFloat64) { expect_exact(small()); }
+TEST_F(StepAccountTest, EqualsTheRealStepInFloat64) { expect_exact_on_every_mesh(small()); }
 
 TEST_F(StepAccountTest, EqualsTheRealStepInFloat32WithRecomputation) {
   TrainConfig config = small();
   config.run.dtype = "float32";
   config.parallel.recompute = "block";
-  expect_exact(config);
+  expect_exact_on_every_mesh(config);
 }
 
 TEST_F(StepAccountTest, EqualsTheRealStepInBfloat16) {
   TrainConfig config = small();
   config.run.dtype = "bfloat16";
-  expect_exact(config);
+  expect_exact_on_every_mesh(config);
 }
 
 // Several query and key tiles, and sequences that share a tile.
 TEST_F(StepAccountTest, EqualsTheRealStepOnLongSequences) {
   TrainConfig config = small();
   config.run.dtype = "float32";
-  config.model.layers = 4;
-  config.model.kv_heads = 4;
   config.data.sequence_length = 401;
   config.parallel.sequence_shard = "contiguous";
-  expect_exact(config);
+  expect_exact_on_every_mesh(config);
 }
 
 TEST_F(StepAccountTest, EqualsTheRealStepWithEveryOption) {
@@ -108,7 +107,18 @@ TEST_F(StepAccountTest, EqualsTheRealStepWithEveryOption) {
   config.model.tied_embeddings = false;
   config.parallel.schedule = "gpipe";
   config.parallel.sequence_shard = "striped";
-  expect_exact(config);
+  expect_exact_on_every_mesh(config);
+}
+
+TEST_F(StepAccountTest, EqualsTheRealStepOfEveryWayAcrossTheSequenceAxis) {
+  TrainConfig config = small();
+  config.run.dtype = "float32";
+  config.model.window = 17;
+  const MeshShape shape{.sequence = world().size()};
+  for (const std::string& method : methods_on(config, shape)) {
+    config.parallel.sequence_method = method;
+    expect_exact(config, shape);
+  }
 }
 
 TEST_F(StepAccountTest, TheFullestRankHoldsMostOfItsStage) {

@@ -62,6 +62,7 @@ std::int64_t rows_of(const std::vector<PositionRun>& runs, std::int64_t rows, co
   return count;
 }
 
+// Calls `body` for the first tile of each size alone.
 std::function<void(const AttentionTile&)> one_of_each_size(const std::function<void(const AttentionTile&)>& body) {
   return [&body, seen = std::set<std::array<std::int64_t, 3>>()](const AttentionTile& tile) mutable {
     if (seen.insert({tile.queries.count, tile.keys.count, tile.pairs}).second) body(tile);
@@ -139,6 +140,7 @@ void for_each_tile(const AttentionRules& rules, const AttentionShape& shape, con
         for (const auto& run : key_runs) {
           for (const auto& keys : cut(clip(run, span, kKeyGrain), kKeyTile)) {
             visit({query_tiles[i], keys, first, pairs, member, shape.group()});
+            if (rules.poll) rules.poll();
           }
         }
       }
@@ -152,6 +154,12 @@ Tensor tile_workspace(const AttentionShape& shape, Dtype dtype, const char* labe
 }
 
 }  // namespace detail
+
+AttentionRules rules_for_heads(AttentionRules rules, std::int64_t first, std::int64_t count) {
+  if (rules.alibi_slopes.defined()) rules.alibi_slopes = rules.alibi_slopes.slice(first, count);
+  rules.first_head += first;
+  return rules;
+}
 
 std::int64_t count_visible_pairs(const std::vector<PositionRun>& query_runs, const std::vector<PositionRun>& key_runs,
                                  const std::vector<std::int32_t>& begin, const std::vector<std::int32_t>& end) {
