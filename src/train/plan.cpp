@@ -111,8 +111,7 @@ std::string dry_run_text(TrainConfig config) {
   const std::int64_t limit = std::exchange(config.run.memory_limit, 0);  // the plan says by how much it is too small
   std::vector<StepAccount> stages;
   for (int stage = 0; stage < mesh.pipeline; ++stage) {
-    const MeshCoordinate at = fullest_rank(config.parallel, config.data.sequence_length, stage);
-    stages.push_back(account_step(config, at, session.corpus().info().vocabulary));
+    stages.push_back(account_fullest_rank(config, stage, session.corpus().info().vocabulary));
   }
   add_memory(lines, stages);
   add_limit(lines, stages, limit);

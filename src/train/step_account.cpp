@@ -1,6 +1,6 @@
 #include "train/step_account.hpp"
 
-#include <algorithm>
+#include <set>
 
 #include "tensor/shape_only.hpp"
 #include "train/session.hpp"
@@ -51,12 +51,20 @@ StepAccount account_step(const TrainConfig& config, const MeshCoordinate& at, st
   return account;
 }
 
-MeshCoordinate fullest_rank(const ParallelConfig& parallel, std::int64_t sequence_length, int stage) {
-  const MeshShape mesh = mesh_shape(parallel);
-  const SequenceShard shard(shard_kind(parallel.sequence_shard), sequence_length, mesh.sequence, 0);
-  MeshCoordinate at{.tensor = mesh.tensor - 1, .pipeline = stage};
-  while (shard.local_length(at.sequence) < shard.longest()) ++at.sequence;
-  return at;
+// All data ranks hold the same. Where parts are uneven the last tensor rank has the larger ones, so that what remains is
+// the place on the sequence axis: the longest shard, or an end of the axis, where some methods have no neighbour.
+StepAccount account_fullest_rank(const TrainConfig& config, int stage, std::int64_t vocabulary) {
+  const MeshShape mesh = mesh_shape(config.parallel);
+  const SequenceShard shard(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh.sequence, 0);
+  int longest = 0;
+  while (shard.local_length(longest) < shard.longest()) ++longest;
+  StepAccount fullest;
+  for (const int place : std::set<int>{0, longest, mesh.sequence - 1}) {
+    const MeshCoordinate at{.tensor = mesh.tensor - 1, .pipeline = stage, .sequence = place};
+    const StepAccount account = account_step(config, at, vocabulary);
+    if (account.peak_total > fullest.peak_total) fullest = account;
+  }
+  return fullest;
 }
 
 }  // namespace longspan

@@ -35,8 +35,7 @@ struct StepAccount {
 // data.corpus is not read. EnvironmentError naming the tensor where run.memory_limit is too small.
 StepAccount account_step(const TrainConfig& config, const MeshCoordinate& at, std::int64_t vocabulary);
 
-// Of the ranks of a pipeline stage one that holds most. Where parts are uneven the last tensor rank has the larger
-// ones; all data ranks hold the same.
-MeshCoordinate fullest_rank(const ParallelConfig& parallel, std::int64_t sequence_length, int stage);
+// Of the rank of a pipeline stage that holds most.
+StepAccount account_fullest_rank(const TrainConfig& config, int stage, std::int64_t vocabulary);
 
 }  // namespace longspan

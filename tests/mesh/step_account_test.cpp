@@ -56,11 +56,13 @@ class StepAccountTest : public ::testing::Test {
     return config;
   }
 
+  static MeshCoordinate me(const MeshShape& shape) { return coordinate_of(shape, world().rank()); }
+
   static void expect_exact(const TrainConfig& config, const MeshShape& shape) {
     SCOPED_TRACE(shape.str() + " " + config.parallel.sequence_method);
     const TrainConfig on_mesh = with_mesh(config, shape);
     const StepAccount real = measure_step(on_mesh);
-    expect_equal(account_step(on_mesh, coordinate_of(shape, world().rank()), kVocabulary), real);
+    expect_equal(account_step(on_mesh, me(shape), kVocabulary), real);
   }
 
   static void expect_exact_on_every_mesh(const TrainConfig& config) {
@@ -121,14 +123,41 @@ TEST_F(StepAccountTest, EqualsTheRealStepOfEveryWayAcrossTheSequenceAxis) {
   }
 }
 
+TEST_F(StepAccountTest, EqualsTheRealStepUnderALimit) {
+  TrainConfig config = small();
+  const MeshShape shape{.sequence = world().size()};
+  const auto account = [&] { return account_step(with_mesh(config, shape), me(shape), kVocabulary); };
+  const StepAccount free = account();
+  config.run.memory_limit = static_cast<std::int64_t>(free.peak_total);
+  expect_exact(config, shape);
+  EXPECT_LT(account().reserved, free.reserved);
+  config.run.memory_limit -= 1;
+  EXPECT_THROW(account(), EnvironmentError);
+  MemoryPool::instance().set_limit(0);
+}
+
+// Meshes larger than the ranks of this test.
 TEST_F(StepAccountTest, TheFullestRankHoldsMostOfItsStage) {
-  for (const MeshShape& shape : factorisations(world().size())) {
-    SCOPED_TRACE(shape.str());
-    TrainConfig config = with_mesh(small(), shape);
-    config.run.dtype = "float32";
-    const MeshCoordinate me = coordinate_of(shape, world().rank());
-    const MeshCoordinate fullest = fullest_rank(config.parallel, config.data.sequence_length, me.pipeline);
-    EXPECT_GE(account_step(config, fullest, kVocabulary).peak_total, account_step(config, me, kVocabulary).peak_total);
+  TrainConfig config = small();
+  config.run.dtype = "float32";
+  config.model.window = 17;
+  for (const MeshShape& shape : {MeshShape{2, 4, 2, 1}, MeshShape{1, 1, 1, 7}, MeshShape{1, 2, 3, 4}}) {
+    for (const std::string& method : methods_on(config, shape)) {
+      for (const char* shard : {"contiguous", "zigzag", "striped"}) {
+        config.parallel.sequence_method = method;
+        config.parallel.sequence_shard = shard;
+        const TrainConfig on_mesh = with_mesh(config, shape);
+        for (int stage = 0; stage < shape.pipeline; ++stage) {
+          const StepAccount fullest = account_fullest_rank(on_mesh, stage, kVocabulary);
+          for (int rank = 0; rank < shape.size(); ++rank) {
+            const MeshCoordinate at = coordinate_of(shape, rank);
+            if (at.pipeline != stage) continue;
+            EXPECT_LE(account_step(on_mesh, at, kVocabulary).peak_total, fullest.peak_total)
+                << shape.str() << " " << method << " " << shard << " rank " << rank;
+          }
+        }
+      }
+    }
   }
 }
 
