@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "mesh/mesh_case.hpp"
-#include "mixers/sequence/sequence_method.hpp"
 #include "support/world.hpp"
 
 namespace longspan::mesh_test {
@@ -36,16 +35,6 @@ class MeshEquality : public ::testing::Test {
   static std::string corpus;
 };
 std::string MeshEquality::corpus;
-
-// The methods that the heads of a mesh allow.
-std::vector<std::string> methods_on(const TrainConfig& config, const MeshShape& shape) {
-  std::vector<std::string> methods;
-  for (const std::string& name : sequence_method_names()) {
-    if (name == "ulysses" && config.model.heads / shape.tensor < shape.sequence) continue;
-    methods.push_back(name);
-  }
-  return methods;
-}
 
 TEST_F(MeshEquality, LlamaShapeWithTiedEmbeddings) { expect_equal(small_config(corpus)); }
 
