@@ -92,7 +92,6 @@ TEST(MoreRanks, DoNotMakeBfloat16LessExact) {
     EXPECT_LE(many.dq, 1.2 * few.dq) << spread.method;
     EXPECT_LE(many.dkv, 1.2 * few.dkv) << spread.method;
     EXPECT_GT(few.o, 1e-4) << spread.method;  // of bfloat16 indeed
-    if (world().rank() == 0) std::printf("RATIO %s %g %g %g (%g %g %g)\n", spread.method.c_str(), many.o/few.o, many.dq/few.dq, many.dkv/few.dkv, few.o, few.dq, few.dkv);
   }
 }
 
