@@ -1,0 +1,182 @@
+"""Charts in one look: light, for screens and paper, told apart without colour, as inline SVG or as files."""
+
+import io
+import re
+from dataclasses import dataclass, field
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter  # noqa: E402
+
+# Okabe and Ito's colours, which the colour-blind tell apart; then the same with dashes.
+COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d"]
+DASHES = [(), (6, 2), (2, 2), (7, 2, 2, 2)]  # in line widths
+INK, SOFT, RULE = "#1a1d21", "#5b6470", "#e3e6ea"
+POINTS = 600  # of a line; longer ones are drawn as the mean and the range of as many parts
+WIDE, HALF = (10.6, 3.5), (5.2, 2.6)  # inches
+
+STYLE = {
+    "font.size": 9, "font.family": "DejaVu Sans", "text.color": INK, "axes.edgecolor": "#aeb4bc",
+    "axes.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
+    "axes.axisbelow": True, "grid.color": RULE, "grid.linewidth": 0.8, "xtick.color": "#aeb4bc",
+    "ytick.color": "#aeb4bc", "xtick.labelcolor": SOFT, "ytick.labelcolor": SOFT, "axes.labelcolor": SOFT,
+    "axes.unicode_minus": True, "lines.linewidth": 1.6, "lines.solid_capstyle": "round", "svg.fonttype": "none",
+    "legend.frameon": False,
+}  # fmt: skip
+
+
+def look(index):
+    """Colour and dashes of the index-th line of a chart."""
+    return COLOURS[index % len(COLOURS)], DASHES[index // len(COLOURS) % len(DASHES)]
+
+
+@dataclass
+class Line:
+    x: np.ndarray
+    y: np.ndarray
+    colour: str
+    dashes: tuple = ()
+    label: str = ""
+    spread: bool = False  # also draw the single values, faintly, behind their running mean
+    points: bool = False  # few values that each count: with markers
+    z: int = field(default=2, kw_only=True)
+
+
+def _parts(x, y, parts):
+    """Mean x, and mean, least and greatest y, of equally long parts of a series; what is not finite is left out."""
+    chunks = [chunk for chunk in np.array_split(np.arange(len(x)), parts) if np.isfinite(y[chunk]).any()]
+    values = [y[chunk][np.isfinite(y[chunk])] for chunk in chunks]
+    means = np.array([np.mean(x[chunk]) for chunk in chunks])
+    return means, *(np.array([reduce(v) for v in values]) for reduce in (np.mean, np.min, np.max))
+
+
+def running_mean(y, window):
+    """Centred, over what is finite; NaN where nothing is."""
+    finite = np.isfinite(y)
+    kernel = np.ones(window)
+    total = np.convolve(np.where(finite, y, 0.0), kernel, "same")
+    number = np.convolve(finite.astype(float), kernel, "same")
+    return np.where(finite, total / np.maximum(number, 1), np.nan)
+
+
+def draw_line(axes, line):
+    x, y = np.asarray(line.x, dtype=float), np.asarray(line.y, dtype=float)
+    style = {"color": line.colour, "label": line.label, "zorder": line.z, "dashes": line.dashes}
+    if line.points or len(y) < 30:
+        axes.plot(x, y, marker="o", markersize=4 if line.points else 2.5, markeredgecolor="white",
+                  markeredgewidth=0.6 if line.points else 0, **style)
+        return
+    if len(y) > POINTS:
+        middles, mean, low, high = _parts(x, y, POINTS)
+        if line.spread:
+            axes.fill_between(middles, low, high, color=line.colour, alpha=0.22, linewidth=0, zorder=1)
+        x, y = middles, mean
+    elif line.spread:
+        axes.plot(x, y, color=line.colour, alpha=0.35, linewidth=0.8, zorder=1)
+    axes.plot(x, running_mean(y, max(1, len(y) // 40) | 1) if line.spread else y, **style)
+
+
+def _limits(lines, from_zero):
+    """The range of y: all of it, unless rare outliers would flatten the rest; and how many values lie above it."""
+    values = np.concatenate([np.asarray(line.y, dtype=float) for line in lines]) if lines else np.array([])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None, 0
+    low, high = values.min(), values.max()
+    usual = np.quantile(values, 0.98)
+    if from_zero and high > 3 * usual > 0:
+        high = 1.25 * usual
+    low = min(0.0, low) if from_zero else low
+    margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+    return (low if from_zero and low == 0 else low - margin, high + margin), int((values > high).sum())
+
+
+def x_range(lines):
+    """From the first to the last x of all lines with a little air; around the only one; 0 to 1 without any."""
+    values = np.concatenate([np.asarray(line.x, dtype=float) for line in lines]) if lines else np.array([])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0, 1
+    low, high = values.min(), values.max()
+    air = 0.015 * (high - low) or 0.5 * abs(high) or 0.5
+    return low - air, high + air
+
+
+def new_axes(size):
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=size)
+    axes.grid(axis="x", visible=False)
+    return figure, axes
+
+
+def plain_ticks(axis):
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}".replace("-", "\N{MINUS SIGN}")))
+
+
+def line_chart(lines, x_label, y_label, size=HALF, from_zero=False, log=False):
+    """(SVG text, number of values above the chart). Values that are not finite are gaps."""
+    figure, axes = new_axes(size)
+    with plt.rc_context(STYLE):
+        for line in lines:
+            draw_line(axes, line)
+        limits, above = _limits(lines, from_zero)
+        if log:
+            axes.set_yscale("log")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        else:
+            axes.yaxis.set_major_locator(MaxNLocator(5))
+            if limits:
+                axes.set_ylim(limits)
+        plain_ticks(axes.yaxis)
+        left, right = x_range(lines)
+        axes.set_xlim(left, right)
+        axes.xaxis.set_major_locator(MaxNLocator(7 if size is WIDE else 5))
+        plain_ticks(axes.xaxis)
+        if limits is None:
+            axes.text(0.5, 0.5, "no finite values", transform=axes.transAxes, ha="center", color=SOFT)
+            axes.set_yticks([])
+        axes.set_xlabel(x_label)
+        axes.set_title(y_label, loc="left", fontsize=9, color=SOFT, pad=8)
+        return svg(figure), above
+
+
+def bar_chart(groups, series, values, x_label, size=HALF):
+    """Horizontal bars: values[s][g] of series s (colours as look(s)) in group g."""
+    height = max(size[1], 0.7 + len(groups) * (0.12 + 0.16 * max(2, len(series))))
+    figure, axes = new_axes((size[0], height))
+    with plt.rc_context(STYLE):
+        thick = 0.8 / max(1, len(series))
+        for s, name in enumerate(series):
+            middle = np.arange(len(groups)) + (s - (len(series) - 1) / 2) * thick
+            axes.barh(middle, values[s], height=thick * 0.9, color=look(s)[0], label=name)
+        axes.set_yticks(range(len(groups)), groups)
+        axes.set_ylim(len(groups) - 0.5, -0.5)
+        axes.grid(axis="x", visible=True)
+        axes.grid(axis="y", visible=False)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        plain_ticks(axes.xaxis)
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.set_xlabel(x_label)
+        return svg(figure)
+
+
+def svg(figure):
+    """The figure as an <svg> element for a page: its text stays text, its ids do not clash with other figures'."""
+    svg.made += 1
+    with plt.rc_context({**STYLE, "svg.hashsalt": f"longspan-{svg.made}"}):
+        figure.tight_layout(pad=0.6)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    body = text.getvalue()
+    body = body[body.index("<svg"):]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    return re.sub(r'^<svg[^>]*?(viewBox="[^"]*")[^>]*>', r'<svg xmlns="http://www.w3.org/2000/svg" '
+                  r'xmlns:xlink="http://www.w3.org/1999/xlink" \1>', body, flags=re.DOTALL)
+
+
+svg.made = 0

@@ -1,0 +1,66 @@
+"""Longspan's HDF5 files as columns, also while a program writes them."""
+
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import pandas as pd
+
+from .errors import UserError
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+TRIES, PAUSE = 5, 0.2  # a reader may meet a writer between two flushes; seconds
+
+
+@contextmanager
+def _open(path, kind):
+    try:
+        with path.open("rb") as file:
+            if file.read(len(SIGNATURE)) != SIGNATURE:
+                raise UserError(f"{path} is no {kind}: it is no HDF5 file")
+    except OSError as error:
+        raise UserError(f"the {kind} {path} cannot be read: {error.strerror}") from error
+    with h5py.File(path, "r", swmr=True, locking=False) as file:
+        yield file
+
+
+def read_file(path, kind, read):
+    """read(file) of the HDF5 file at `path`, tried again while a writer is in the way; `kind` is what errors call it."""
+    for last in [*[False] * (TRIES - 1), True]:
+        try:
+            with _open(Path(path), kind) as file:
+                return read(file)
+        # h5py's errors of a file that is cut short, damaged, or in the middle of a change
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            if last or not being_written(path):
+                reason = str(error).strip("'\"").split("\n")[0]
+                raise UserError(f"the {kind} {path} is cut short or damaged ({reason}); make or copy it again") from error
+        time.sleep(PAUSE)
+
+
+def being_written(path):
+    """Whether a writer has the file open, or was killed with it open: the consistency flags of HDF5's superblock."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+    return len(head) == 12 and head[8] >= 3 and head[11] != 0
+
+
+def columns_of(group, path):
+    """The 1-D datasets below a group, nested ones as "group/name", and their `unit` attributes: (DataFrame, {})."""
+    columns, units = {}, {}
+
+    def visit(name, item):
+        if not isinstance(item, h5py.Dataset):
+            return
+        if item.ndim != 1:
+            raise UserError(f"{item.name} of {path} has {item.ndim} dimensions; a column has one")
+        columns[name] = item.asstr()[...] if h5py.check_string_dtype(item.dtype) else item[...]
+        units[name] = str(item.attrs.get("unit", "1"))
+
+    group.visititems(visit)
+    return columns, units
+
+
+def frame_of(columns, rows):
+    return pd.DataFrame({name: values[:rows] for name, values in columns.items()})
