@@ -2,7 +2,7 @@
 
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import matplotlib
 
@@ -14,8 +14,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter  # noqa:
 # Okabe and Ito's colours, which the colour-blind tell apart; then the same with dashes.
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d"]
 DASHES = [(), (6, 2), (2, 2), (7, 2, 2, 2)]  # in line widths
+HATCHES = ["", "////", "....", "xxxx"]  # of bars, likewise
 INK, SOFT, RULE = "#1a1d21", "#5b6470", "#e3e6ea"
 POINTS = 600  # of a line; longer ones are drawn as the mean and the range of as many parts
+SMOOTH = 40  # a running mean reaches over this fraction of a line
+STEPS = [1, 2, 2.5, 5, 10]  # of tick marks
 WIDE, HALF = (10.6, 3.5), (5.2, 2.6)  # inches
 
 STYLE = {
@@ -24,7 +27,7 @@ STYLE = {
     "axes.axisbelow": True, "grid.color": RULE, "grid.linewidth": 0.8, "xtick.color": "#aeb4bc",
     "ytick.color": "#aeb4bc", "xtick.labelcolor": SOFT, "ytick.labelcolor": SOFT, "axes.labelcolor": SOFT,
     "axes.unicode_minus": True, "lines.linewidth": 1.6, "lines.solid_capstyle": "round", "svg.fonttype": "none",
-    "legend.frameon": False,
+    "legend.frameon": False, "hatch.linewidth": 0.8,
 }  # fmt: skip
 
 
@@ -39,10 +42,9 @@ class Line:
     y: np.ndarray
     colour: str
     dashes: tuple = ()
-    label: str = ""
-    spread: bool = False  # also draw the single values, faintly, behind their running mean
+    smooth: bool = False  # draw the running mean of the values
+    spread: bool = False  # and, faintly, the single values behind it
     points: bool = False  # few values that each count: with markers
-    z: int = field(default=2, kw_only=True)
 
 
 def _parts(x, y, parts):
@@ -62,26 +64,32 @@ def running_mean(y, window):
     return np.where(finite, total / np.maximum(number, 1), np.nan)
 
 
-def draw_line(axes, line):
+def reduced(line):
+    """What is drawn of a line: x, y, and the range (low, high) of the single values behind y, or None."""
     x, y = np.asarray(line.x, dtype=float), np.asarray(line.y, dtype=float)
-    style = {"color": line.colour, "label": line.label, "zorder": line.z, "dashes": line.dashes}
-    if line.points or len(y) < 30:
-        axes.plot(x, y, marker="o", markersize=4 if line.points else 2.5, markeredgecolor="white",
-                  markeredgewidth=0.6 if line.points else 0, **style)
-        return
-    if len(y) > POINTS:
-        middles, mean, low, high = _parts(x, y, POINTS)
-        if line.spread:
-            axes.fill_between(middles, low, high, color=line.colour, alpha=0.22, linewidth=0, zorder=1)
-        x, y = middles, mean
-    elif line.spread:
-        axes.plot(x, y, color=line.colour, alpha=0.35, linewidth=0.8, zorder=1)
-    axes.plot(x, running_mean(y, max(1, len(y) // 40) | 1) if line.spread else y, **style)
+    low = high = y
+    if len(y) > POINTS and np.isfinite(y).any():
+        x, y, low, high = _parts(x, y, POINTS)
+    if line.smooth:
+        y = running_mean(y, len(y) // SMOOTH | 1)
+    return x, y, (low, high) if line.spread else None
+
+
+def draw_line(axes, line):
+    x, y, spread = reduced(line)
+    if spread and len(line.y) > POINTS:
+        axes.fill_between(x, *spread, color=line.colour, alpha=0.22, linewidth=0, zorder=1)
+    elif spread:
+        axes.plot(x, spread[0], color=line.colour, alpha=0.35, linewidth=0.8, zorder=1)
+    few = np.isfinite(y).sum() < 30
+    axes.plot(x, y, color=line.colour, dashes=line.dashes, zorder=3 if line.points else 2,
+              marker="o" if line.points or few else "", markersize=4.5 if line.points else 3, markeredgewidth=0)
 
 
 def _limits(lines, from_zero):
-    """The range of y: all of it, unless rare outliers would flatten the rest; and how many values lie above it."""
-    values = np.concatenate([np.asarray(line.y, dtype=float) for line in lines]) if lines else np.array([])
+    """The range of y: all that is drawn, unless rare outliers would flatten the rest; and how many values lie above."""
+    drawn = [np.concatenate([y, *(spread or ())]) for _, y, spread in map(reduced, lines)]
+    values = np.concatenate(drawn) if drawn else np.array([])
     values = values[np.isfinite(values)]
     if not len(values):
         return None, 0
@@ -89,9 +97,9 @@ def _limits(lines, from_zero):
     usual = np.quantile(values, 0.98)
     if from_zero and high > 3 * usual > 0:
         high = 1.25 * usual
-    low = min(0.0, low) if from_zero else low
-    margin = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
-    return (low if from_zero and low == 0 else low - margin, high + margin), int((values > high).sum())
+    above = sum(int((np.asarray(line.y, dtype=float) > high).sum()) for line in lines if line.spread)
+    margin = 0.06 * (high - min(low, 0 if from_zero else low)) or 0.1 * abs(high) or 1.0
+    return (0.0 if from_zero and low >= 0 else low - margin, high + margin), above
 
 
 def x_range(lines):
@@ -113,11 +121,15 @@ def new_axes(size):
 
 
 def plain_ticks(axis):
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}".replace("-", "\N{MINUS SIGN}")))
+    def written(value, _):
+        text = re.sub(r"e([+-])0*", lambda found: "e" + found[1].strip("+"), f"{value:.10g}")
+        return text.replace("-", "\N{MINUS SIGN}")
+
+    axis.set_major_formatter(FuncFormatter(written))
 
 
 def line_chart(lines, x_label, y_label, size=HALF, from_zero=False, log=False):
-    """(SVG text, number of values above the chart). Values that are not finite are gaps."""
+    """(SVG text, number of single values above the chart). Values that are not finite are gaps."""
     figure, axes = new_axes(size)
     with plt.rc_context(STYLE):
         for line in lines:
@@ -127,13 +139,13 @@ def line_chart(lines, x_label, y_label, size=HALF, from_zero=False, log=False):
             axes.set_yscale("log")
             axes.yaxis.set_minor_formatter(NullFormatter())
         else:
-            axes.yaxis.set_major_locator(MaxNLocator(5))
+            axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
             if limits:
                 axes.set_ylim(limits)
         plain_ticks(axes.yaxis)
         left, right = x_range(lines)
         axes.set_xlim(left, right)
-        axes.xaxis.set_major_locator(MaxNLocator(7 if size is WIDE else 5))
+        axes.xaxis.set_major_locator(MaxNLocator(8 if size is WIDE else 5, steps=STEPS, integer=x_label == "step"))
         plain_ticks(axes.xaxis)
         if limits is None:
             axes.text(0.5, 0.5, "no finite values", transform=axes.transAxes, ha="center", color=SOFT)
@@ -143,22 +155,29 @@ def line_chart(lines, x_label, y_label, size=HALF, from_zero=False, log=False):
         return svg(figure), above
 
 
+def grouped_bars(axes, groups, series, values):
+    """Horizontal bars: values[s][g] of series s (its look is look(s)) in group g."""
+    thick = 0.8 / len(series)
+    for s, name in enumerate(series):
+        colour, dashes = look(s)
+        middle = np.arange(len(groups)) + (s - (len(series) - 1) / 2) * thick
+        axes.barh(middle, values[s], height=thick * 0.88, color=colour, label=name, edgecolor="white", linewidth=0,
+                  hatch=HATCHES[DASHES.index(dashes)])
+    axes.set_yticks(range(len(groups)), groups)
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+    axes.grid(axis="x", visible=True)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+    plain_ticks(axes.xaxis)
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+
+
 def bar_chart(groups, series, values, x_label, size=HALF):
-    """Horizontal bars: values[s][g] of series s (colours as look(s)) in group g."""
+    """SVG text of grouped_bars; grows in height with their number."""
     height = max(size[1], 0.7 + len(groups) * (0.12 + 0.16 * max(2, len(series))))
     figure, axes = new_axes((size[0], height))
     with plt.rc_context(STYLE):
-        thick = 0.8 / max(1, len(series))
-        for s, name in enumerate(series):
-            middle = np.arange(len(groups)) + (s - (len(series) - 1) / 2) * thick
-            axes.barh(middle, values[s], height=thick * 0.9, color=look(s)[0], label=name)
-        axes.set_yticks(range(len(groups)), groups)
-        axes.set_ylim(len(groups) - 0.5, -0.5)
-        axes.grid(axis="x", visible=True)
-        axes.grid(axis="y", visible=False)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        plain_ticks(axes.xaxis)
-        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        grouped_bars(axes, groups, series, values)
         axes.set_xlabel(x_label)
         return svg(figure)
 

@@ -11,15 +11,16 @@ def element(name, content, **attributes):
     return f"<{name}{words}>{content}</{name}>"
 
 
-def table(frame, caption="", text_columns=()):
-    """A DataFrame of strings; its index heads the rows; columns not in text_columns are set flush right."""
+def table(frame, caption="", text_columns=(), marks=None):
+    """A DataFrame of strings; its index heads the rows, behind marks (HTML) if there are any; columns that are not in
+    text_columns are set flush right."""
     kind = {column: "" if column in text_columns else "number" for column in frame.columns}
     head = element("th", escape(frame.index.name or ""), scope="col")
     head += "".join(element("th", escape(str(c)), scope="col", class_=kind[c]) for c in frame.columns)
     body = ""
-    for name, row in zip(frame.index, frame.itertuples(index=False)):
+    for name, row, mark in zip(frame.index, frame.itertuples(index=False), marks or [""] * len(frame)):
         cells = "".join(element("td", escape(str(v)), class_=kind[c]) for c, v in zip(frame.columns, row))
-        body += element("tr", element("th", escape(str(name)), scope="row") + cells)
+        body += element("tr", element("th", mark + escape(str(name)), scope="row") + cells)
     title = element("caption", escape(caption)) if caption else ""
     whole = element("table", title + element("thead", element("tr", head)) + element("tbody", body))
     return element("div", whole, class_="scroll")
@@ -32,15 +33,19 @@ def figure(title, svg, alt, note="", wide=False, legend=""):
     return element("figure", heading + picture + caption, class_="wide" if wide else "")
 
 
-def legend(entries):
-    """entries: (label, colour, dashes in line widths, "line" | "points")."""
-    items = ""
-    for label, colour, dashes, mark in entries:
+def swatch(colour, dashes=(), mark="line"):
+    """The look of a line ("line", dashes in line widths) or of "points", as a small picture."""
+    if mark == "points":
+        drawn = f'<circle cx="14" cy="5" r="3.5" fill="{colour}"/>'
+    else:
         pattern = f' stroke-dasharray="{" ".join(str(2 * d) for d in dashes)}"' if dashes else ""
-        drawn = (f'<circle cx="14" cy="5" r="3.5" fill="{colour}"/>' if mark == "points" else
-                 f'<path d="M1 5H27" stroke="{colour}" stroke-width="2.5"{pattern}/>')
-        items += element("li", f'<svg width="28" height="10" aria-hidden="true">{drawn}</svg>{escape(label)}')
-    return element("ul", items, class_="legend")
+        drawn = f'<path d="M1 5H27" stroke="{colour}" stroke-width="2.5"{pattern}/>'
+    return f'<svg class="swatch" width="28" height="10" aria-hidden="true">{drawn}</svg>'
+
+
+def legend(entries):
+    """entries: (label, swatch)."""
+    return element("ul", "".join(element("li", mark + escape(label)) for label, mark in entries), class_="legend")
 
 
 def section(title, *content):
@@ -48,11 +53,11 @@ def section(title, *content):
 
 
 def tiles(facts):
-    """facts: (name, value, note)."""
+    """facts: (name, (value, unit), note)."""
     items = ""
-    for name, value, note in facts:
-        small = element("small", escape(note)) if note else ""
-        items += element("div", element("dt", escape(name)) + element("dd", escape(value) + small))
+    for name, (value, unit), note in facts:
+        shown = escape(value) + (" " + element("span", escape(unit)) if unit else "")
+        items += element("div", element("dt", escape(name)) + element("dd", shown + element("small", escape(note))))
     return element("dl", items, class_="tiles")
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import page
-from .figures import HALF, WIDE, Line, bar_chart, line_chart, look
+from .figures import HALF, SMOOTH, WIDE, Line, bar_chart, line_chart, look
 from .quantities import axis_unit, quantity
 
 TITLES = {
@@ -14,6 +14,8 @@ TITLES = {
 }  # fmt: skip
 FROM_ZERO = {"tokens_per_second", "step_seconds", "peak_bytes", "learning_rate"}
 AXES = {"step", "tokens", "seconds", "loss"}  # of charts, or drawn by loss_panels
+ORDER = ["tokens_per_second", "step_seconds", "grad_norm", "learning_rate", "peak_bytes"]  # then any other column
+GROUPS = ["data", "tensor", "pipeline", "sequence", "replicas", "model", "ends", "world"]
 STEADY = {"learning_rate", "peak_bytes"}  # need no mean
 VALIDATION = look(1)[0]
 
@@ -63,10 +65,11 @@ def loss_panels(runs):
         lines = []
         for i, run in enumerate(runs):
             colour, dashes = look(i)
-            lines.append(Line(run.train[against] / divisor, run.train["loss"], colour, dashes, spread=single))
+            lines.append(Line(run.train[against] / divisor, run.train["loss"], colour, dashes, smooth=True,
+                              spread=single))
             if len(run.validation):
                 lines.append(Line(run.at_validations(against) / divisor, run.validation["loss"],
-                                  VALIDATION if single else colour, dashes, points=True, z=3))
+                                  VALIDATION if single else colour, dashes, points=True))
         wide = against == "tokens"
         picture, _ = line_chart(lines, x_label, axis_unit(unit, 1)[1], WIDE if wide else HALF)
         validated = [run for run in runs if len(run.validation)]
@@ -80,8 +83,9 @@ def loss_panels(runs):
             notes.append("Dots: validation.")
         key = ""
         if single and wide:
-            entries = [("training", look(0)[0], (), "line")]
-            key = page.legend(entries + ([("validation", VALIDATION, (), "points")] if validated else []))
+            smoothed = len(runs[0].train) >= 2 * SMOOTH
+            entries = [("training" + (", running mean (faint: single steps)" if smoothed else ""), page.swatch(*look(0)))]
+            key = page.legend(entries + ([("validation", page.swatch(VALIDATION, (), "points"))] if validated else []))
         charts.append(page.figure(heading, picture, alt, " ".join(notes), wide, key))
     return charts
 
@@ -93,8 +97,8 @@ def column_panel(runs, column):
     runs = [run for _, run in having]
     unit = runs[0].units[column]
     divisor, y_label = axis_unit(unit, _largest(arrays))
-    single = len(having) == 1 and column not in STEADY
-    lines = [Line(run.train["step"], values / divisor, *style, spread=single)
+    noisy = column not in STEADY
+    lines = [Line(run.train["step"], values / divisor, *style, smooth=noisy, spread=noisy and len(having) == 1)
              for (style, run), values in zip(having, arrays)]
     everything = np.concatenate([finite(values) for values in arrays])
     log = column == "grad_norm" and 0 < everything.min(initial=np.inf) and \
@@ -110,7 +114,8 @@ def column_panel(runs, column):
 def family_means(runs, family):
     """(members, values[run][member]): means over the steps; a run without a member has 0, members that are 0 in all
     runs are left out."""
-    members = list(dict.fromkeys(m for run in runs for m in run.families().get(family, [])))
+    members = sorted({m for run in runs for m in run.families().get(family, [])},
+                     key=lambda m: (GROUPS.index(m) if m in GROUPS else len(GROUPS), m))
     means = {}
     for member in members:
         column = f"{family}/{member}"
@@ -136,7 +141,8 @@ def family_panel(runs, family):
 
 def panels(runs):
     """All charts as HTML figures, the loss first."""
-    columns = dict.fromkeys(c for run in runs for c in run.train.columns if "/" not in c and c not in AXES)
+    found = dict.fromkeys(c for run in runs for c in run.train.columns if "/" not in c and c not in AXES)
+    columns = [c for c in ORDER if c in found] + [c for c in found if c not in ORDER]
     families = dict.fromkeys(f for run in runs for f in run.families())
     charts = loss_panels(runs)
     charts += [column_panel(runs, column) for column in columns]

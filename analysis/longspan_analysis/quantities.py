@@ -31,27 +31,43 @@ def count(number):
     """842, 41.2 k, 12.3 M."""
     for limit, suffix in [(1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")]:
         if abs(number) >= limit:
-            return f"{number / limit:.3g}{suffix}" if abs(number) < 999.5 * limit else f"{number / limit:.0f}{suffix}"
+            return f"{number / limit:.{max(0, 2 - int(math.log10(abs(number) / limit)))}f}{suffix}"
     return f"{number:.3g}" if number % 1 else f"{number:.0f}"
+
+
+def split(number, unit):
+    """A value and what is written small behind it: ("1.5602", "nat/token"), ("3m05s", ""). None: a dash."""
+    if number is None:
+        return "\N{EN DASH}", ""
+    if math.isnan(number):
+        return "NaN", ""
+    if math.isinf(number):
+        return ("\N{INFINITY}" if number > 0 else f"{MINUS}\N{INFINITY}"), ""
+    if unit == "byte":
+        return tuple(size(number).split(" "))
+    if unit == "s":
+        return duration(number), ""
+    if unit in ("token", "token/s"):
+        return count(number), unit.replace("token", "tokens")
+    text = f"{number:.4f}" if unit.endswith(("/token", "/byte")) else f"{number:.4g}"
+    return text.replace("-", MINUS), "" if unit == "1" else unit
 
 
 def quantity(number, unit):
     """A value with its unit."""
-    if number is None or not math.isfinite(number):
-        return "\N{EN DASH}" if number is None or math.isnan(number) else str(number).replace("-", MINUS)
-    if unit == "byte":
-        return size(number)
-    if unit == "s":
-        return duration(number)
-    if unit in ("token", "token/s"):
-        return f"{count(number)} {unit.replace('token', 'tokens')}"
-    text = f"{number:.4f}" if unit.endswith("/token") or unit.endswith("/byte") else f"{number:.4g}"
-    return (text if unit in ("1", "") else f"{text} {unit}").replace("-", MINUS)
+    return " ".join(split(number, unit)).strip()
+
+
+def column(heading, numbers, unit):
+    """(heading, cells) of a table: a unit that is the same in all cells moves to the heading."""
+    if unit in ("byte", "s", "token", "token/s", "1"):
+        return heading, [quantity(number, unit) for number in numbers]
+    return f"{heading} ({unit})", [split(number, unit)[0] for number in numbers]
 
 
 def axis_unit(unit, largest):
     """(divisor, name) for an axis whose largest value is `largest` in `unit`; "" names what has no unit."""
-    if unit in ("1", ""):
+    if unit == "1":
         return 1, ""
     if unit == "byte":
         power = min(len(BINARY) - 1, int(math.log(max(1, largest), 1024)))

@@ -11,7 +11,8 @@ from . import page
 from .errors import run_program, written
 from .figures import look
 from .panels import family_means, finite, panels, title
-from .quantities import duration, quantity
+from .quantities import column as cells_of
+from .quantities import quantity, split
 from .runs import load_runs
 
 STATES = {"running": "running", "silent": "no new step for long: killed, or in a long step", "finished": "finished",
@@ -21,19 +22,22 @@ VALIDATIONS = 24  # rows of the table; more are thinned out
 
 
 def summary(run):
-    """What a run came to, as numbers: {column: value}; NaN where there is none. Units: SUMMARY."""
+    """What a run came to, as numbers: {column: value}; None where there is none. Units: SUMMARY."""
     train, validation = run.train, run.validation
-    losses = finite(validation["loss"])
-    best = validation["loss"].idxmin() if len(losses) else None
+    best = validation.loc[validation["loss"].idxmin()] if len(finite(validation["loss"])) else {}
     last = train.iloc[-1] if len(train) else {}
+
+    def over_steps(column, reduce):
+        return reduce(train[column]) if column in train and len(finite(train[column])) else None
+
     return {
         "steps": run.steps_done,
-        "final_loss": last.get("loss", math.nan),
-        "best_validation_loss": validation["loss"][best] if best is not None else math.nan,
-        "best_validation_step": validation["step"][best] if best is not None else math.nan,
-        "median_tokens_per_second": train["tokens_per_second"].median(),
-        "median_step_seconds": train["step_seconds"].median(),
-        "peak_bytes": train["peak_bytes"].max() if "peak_bytes" in train else math.nan,
+        "final_loss": last.get("loss"),
+        "best_validation_loss": best.get("loss"),
+        "best_validation_step": best.get("step"),
+        "median_tokens_per_second": over_steps("tokens_per_second", pd.Series.median),
+        "median_step_seconds": over_steps("step_seconds", pd.Series.median),
+        "peak_bytes": over_steps("peak_bytes", pd.Series.max),
         "tokens": last.get("tokens", 0),
         "seconds": last.get("seconds", 0.0),
     }
@@ -62,16 +66,16 @@ def headline(run):
     facts, units = summary(run), {name: unit for name, (_, unit) in SUMMARY.items()}
 
     def show(name):
-        return quantity(facts[name], units[name])
+        return split(facts[name], units[name])
 
     at = facts["best_validation_step"]
     return page.tiles([
-        ("Steps", progress(run), STATES[run.state]),
+        ("Steps", (str(run.steps_done), f"of {run.steps_planned}" if run.steps_planned else ""), STATES[run.state]),
         ("Final loss", show("final_loss"), "training"),
-        ("Best validation loss", show("best_validation_loss"), f"at step {at:.0f}" if at == at else "no validation"),
-        ("Throughput", show("median_tokens_per_second"), f"median; {show('median_step_seconds')} a step"),
+        ("Best validation loss", show("best_validation_loss"), "no validation" if at is None else f"at step {at:.0f}"),
+        ("Throughput", show("median_tokens_per_second"), f"median; {quantity(facts['median_step_seconds'], 's')} a step"),
         ("Peak memory", show("peak_bytes"), "of the fullest rank"),
-        ("Time", show("seconds"), show("tokens")),
+        ("Time", show("seconds"), quantity(facts["tokens"], "token")),
     ])  # fmt: skip
 
 
@@ -80,8 +84,9 @@ def comparison(runs):
     frame = pd.DataFrame({"State": [STATES[run.state].split(":")[0] for run in runs],
                           "Steps": [progress(run) for run in runs]})
     for column, (heading, unit) in SUMMARY.items():
-        frame[heading] = [quantity(fact[column], unit) for fact in facts]
-    return page.table(_by_name(frame, runs), text_columns=["State"])
+        heading, cells = cells_of(heading, [fact[column] for fact in facts], unit)
+        frame[heading] = cells
+    return page.table(_by_name(frame, runs), text_columns=["State"], marks=[page.swatch(*look(i)) for i in range(len(runs))])
 
 
 def _by_name(frame, runs):
@@ -128,8 +133,9 @@ def validation_table(run):
         return ""
     every = math.ceil(len(rows) / VALIDATIONS)
     shown = rows.iloc[::-every][::-1]
-    frame = pd.DataFrame({name.replace("_", " ").capitalize(): [quantity(v, run.units[name]) for v in shown[name]]
-                          for name in rows.columns if name != "step"}, index=pd.Index(shown["step"], name="Step"))
+    columns = sorted((name for name in rows.columns if name != "step"), key=lambda name: name != "loss")
+    frame = pd.DataFrame(dict(cells_of(title(name), shown[name], run.units[name]) for name in columns),
+                         index=pd.Index(shown["step"], name="Step"))
     caption = f"{run.name}: validation" + (f", every {every}th of {len(rows)}; the last is shown" if every > 1 else "")
     return page.table(frame, caption)
 
@@ -152,7 +158,8 @@ def family_table(runs, family):
         frame["Sum of the steps"] = [quantity(run.train[f"{family}/{m}"].sum(), unit) for m in members]
         account = run.communication_summary().reindex(members)
         if account["seconds"].notna().any():
-            frame["Calls of rank 0"] = [quantity(v, "1") for v in account["calls"].astype(float)]
+            account = account.astype(object).where(account.notna(), None)
+            frame["Calls of rank 0"] = [quantity(v, "1") for v in account["calls"]]
             frame["Seconds of rank 0"] = [quantity(v, "s") for v in account["seconds"]]
             note = "Calls and seconds (in messages or waiting) are those of rank 0 since the last start."
     return page.table(frame, note)
@@ -172,14 +179,14 @@ def build(runs):
         frame, shared = differences(runs)
         opening = page.section("Comparison", comparison(runs))
         differing = page.section("What differs", differences_table(runs, frame))
-    key = "" if single else page.legend([(run.name, *look(i), "line") for i, run in enumerate(runs)])
+    key = "" if single else page.legend([(run.name, page.swatch(*look(i))) for i, run in enumerate(runs)])
     families = dict.fromkeys(family for run in runs for family in run.families())
     return page.document(heading, subtitle, "\n".join([
         opening,
         differing,
         page.section("Charts", key + page.element("div", "\n".join(panels(runs)), class_="charts")),
         page.section("Tables", *(family_table(runs, family) for family in families), *map(validation_table, runs)),
-        page.section("Where it comes from", provenance(runs)),
+        page.section("Provenance", provenance(runs)),
         page.section("Configuration" if single else "Configuration that all share", page.settings(shared)),
     ]))  # fmt: skip
 
