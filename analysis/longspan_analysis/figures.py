@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter  # noqa: E402
 
 # Okabe and Ito's colours, which the colour-blind tell apart; then the same with dashes.
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d"]
@@ -109,7 +109,7 @@ def x_range(lines):
     if not len(values):
         return 0, 1
     low, high = values.min(), values.max()
-    air = 0.015 * (high - low) or 0.5 * abs(high) or 0.5
+    air = 0.015 * (high - low) or max(1.0, 0.5 * abs(high))
     return low - air, high + air
 
 
@@ -128,6 +128,15 @@ def plain_ticks(axis):
     axis.set_major_formatter(FuncFormatter(written))
 
 
+def log_scale(axes, letter):
+    """Makes axis "x" or "y" logarithmic, with enough labels also within one decade."""
+    axis = {"x": axes.xaxis, "y": axes.yaxis}[letter]
+    getattr(axes, f"set_{letter}scale")("log")
+    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axis.set_minor_formatter(NullFormatter())
+    plain_ticks(axis)
+
+
 def line_chart(lines, x_label, y_label, size=HALF, from_zero=False, log=False):
     """(SVG text, number of single values above the chart). Values that are not finite are gaps."""
     figure, axes = new_axes(size)
@@ -136,15 +145,13 @@ def line_chart(lines, x_label, y_label, size=HALF, from_zero=False, log=False):
             draw_line(axes, line)
         limits, above = _limits(lines, from_zero)
         if log:
-            axes.set_yscale("log")
-            axes.yaxis.set_minor_formatter(NullFormatter())
+            log_scale(axes, "y")
         else:
+            plain_ticks(axes.yaxis)
             axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
             if limits:
                 axes.set_ylim(limits)
-        plain_ticks(axes.yaxis)
-        left, right = x_range(lines)
-        axes.set_xlim(left, right)
+        axes.set_xlim(x_range(lines))
         axes.xaxis.set_major_locator(MaxNLocator(8 if size is WIDE else 5, steps=STEPS, integer=x_label == "step"))
         plain_ticks(axes.xaxis)
         if limits is None:
@@ -174,7 +181,7 @@ def grouped_bars(axes, groups, series, values):
 
 def bar_chart(groups, series, values, x_label, size=HALF):
     """SVG text of grouped_bars; grows in height with their number."""
-    height = max(size[1], 0.7 + len(groups) * (0.12 + 0.16 * max(2, len(series))))
+    height = max(size[1], 0.7 + len(groups) * (0.12 + 0.12 * max(3, len(series))))
     figure, axes = new_axes((size[0], height))
     with plt.rc_context(STYLE):
         grouped_bars(axes, groups, series, values)

@@ -1,7 +1,7 @@
 """Longspan's HDF5 files as columns, also while a program writes them."""
 
+import multiprocessing
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -11,39 +11,69 @@ from .errors import UserError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 TRIES, PAUSE = 5, 0.2  # a reader may meet a writer between two flushes; seconds
+PATIENCE = 10  # seconds that reading a file which is being written may take
 
 
-@contextmanager
-def _open(path, kind):
+def being_written(path):
+    """Whether a program has the file open, or was killed with it open: the consistency flags of HDF5's superblock."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+    return len(head) == 12 and head[8] >= 3 and head[11] != 0
+
+
+def read_file(path, kind, read):
+    """read(file) of the HDF5 file at `path`, which errors call a `kind`; tried again while a writer is in the way."""
+    path = Path(path)
     try:
         with path.open("rb") as file:
             if file.read(len(SIGNATURE)) != SIGNATURE:
                 raise UserError(f"{path} is no {kind}: it is no HDF5 file")
     except OSError as error:
         raise UserError(f"the {kind} {path} cannot be read: {error.strerror}") from error
-    with h5py.File(path, "r", swmr=True, locking=False) as file:
-        yield file
-
-
-def read_file(path, kind, read):
-    """read(file) of the HDF5 file at `path`, tried again while a writer is in the way; `kind` is what errors call it."""
     for last in [*[False] * (TRIES - 1), True]:
+        live = being_written(path)
         try:
-            with _open(Path(path), kind) as file:
-                return read(file)
+            return _within(PATIENCE, lambda: _open_and(read, path, True)) if live else _open_and(read, path, False)
         # h5py's errors of a file that is cut short, damaged, or in the middle of a change
         except (OSError, RuntimeError, KeyError, ValueError) as error:
-            if last or not being_written(path):
+            if last or not live or isinstance(error, TimeoutError):
                 reason = str(error).strip("'\"").split("\n")[0]
                 raise UserError(f"the {kind} {path} is cut short or damaged ({reason}); make or copy it again") from error
         time.sleep(PAUSE)
 
 
-def being_written(path):
-    """Whether a writer has the file open, or was killed with it open: the consistency flags of HDF5's superblock."""
-    with open(path, "rb") as file:
-        head = file.read(12)
-    return len(head) == 12 and head[8] >= 3 and head[11] != 0
+def _open_and(read, path, live):
+    with h5py.File(path, "r", swmr=live, locking=False) as file:
+        return read(file)
+
+
+def _within(seconds, work):
+    """work() in a process of its own, ended after so many seconds: where a writer may be at work, HDF5 waits for what is
+    missing, in a damaged file for ever."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+
+    def child():
+        try:
+            sender.send((work(), None))
+        except Exception as error:
+            sender.send((None, error))
+
+    process = context.Process(target=child, daemon=True)
+    process.start()
+    sender.close()
+    try:
+        if not receiver.poll(seconds):
+            raise TimeoutError(f"not read within {seconds} s")
+        result, error = receiver.recv()
+    except EOFError as gone:
+        raise OSError("the reading process was ended") from gone
+    finally:
+        process.kill()
+        process.join()
+    if error is not None:
+        raise error
+    return result
 
 
 def columns_of(group, path):

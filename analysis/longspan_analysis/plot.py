@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from .errors import UserError, run_program, written
-from .figures import STYLE, grouped_bars, look, new_axes, plain_ticks, plt
+from .figures import STYLE, grouped_bars, log_scale, look, new_axes, plain_ticks, plt
 from .tables import load_table, markdown
 
 
@@ -47,8 +47,9 @@ def _lines(axes, table, x, y, by, log):
         axes.plot(middle.index, middle, color=colour, dashes=dashes, marker="o", markersize=4, label=label)
     for letter, axis in [("x", axes.xaxis), ("y", axes.yaxis)]:
         if letter in log:
-            getattr(axes, f"set_{letter}scale")("log", base=2 if letter == "x" else 10)
-        plain_ticks(axis)
+            log_scale(axes, letter)
+        else:
+            plain_ticks(axis)
     axes.set_xlabel(table.heading(x))
     axes.set_title(table.heading(y), loc="left", fontsize=9, color=STYLE["axes.labelcolor"], pad=8)
 

@@ -127,17 +127,26 @@ def provenance(runs):
     return page.table(frame, text_columns=list(frame.columns))
 
 
-def validation_table(run):
-    rows = run.validation
-    if rows.empty:
+def validation_table(runs):
+    """Of one run all its validation columns, of several the losses side by side."""
+    validations = [run.validation.drop_duplicates("step", keep="last").set_index("step") for run in runs]
+    if len(runs) == 1:
+        names = sorted(validations[0].columns, key=lambda name: name != "loss")
+        columns = {title(name): (validations[0][name], runs[0].units[name]) for name in names}
+    else:
+        columns = {run.name: (rows["loss"], run.units["loss"]) for run, rows in zip(runs, validations)}
+    steps = sorted(set().union(*(rows.index for rows in validations)))
+    if not steps:
         return ""
-    every = math.ceil(len(rows) / VALIDATIONS)
-    shown = rows.iloc[::-every][::-1]
-    columns = sorted((name for name in rows.columns if name != "step"), key=lambda name: name != "loss")
-    frame = pd.DataFrame(dict(cells_of(title(name), shown[name], run.units[name]) for name in columns),
-                         index=pd.Index(shown["step"], name="Step"))
-    caption = f"{run.name}: validation" + (f", every {every}th of {len(rows)}; the last is shown" if every > 1 else "")
-    return page.table(frame, caption)
+    every = math.ceil(len(steps) / VALIDATIONS)
+    shown = steps[::-every][::-1]
+    cells = {}
+    for name, (values, unit) in columns.items():
+        heading, cells_of_name = cells_of(name, [values.get(step) for step in shown], unit)
+        cells[name if len(runs) > 1 else heading] = cells_of_name
+    unit = f" loss ({runs[0].units['loss']})" if len(runs) > 1 else ""
+    caption = f"Validation{unit}" + (f", {len(shown)} of {len(steps)} steps" if every > 1 else "")
+    return page.table(pd.DataFrame(cells, index=pd.Index(shown, name="Step")), caption)
 
 
 def family_table(runs, family):
@@ -148,8 +157,8 @@ def family_table(runs, family):
     unit = next(run.units[f"{family}/{m}"] for run in runs for m in members if f"{family}/{m}" in run.units)
     index = pd.Index(members, name=title(family))
     if len(runs) > 1:
-        frame = pd.DataFrame({run.name: [quantity(v, unit) for v in row] for run, row in zip(runs, values)}, index=index)
-        return page.table(frame, "Mean a step")
+        frame = pd.DataFrame([[quantity(v, unit) for v in row] for row in values], columns=members)
+        return page.table(_by_name(frame, runs), f"{title(family)}: mean a step")
     run, means = runs[0], pd.Series(values[0], index=index)
     frame = pd.DataFrame({"Mean a step": [quantity(v, unit) for v in means],
                           "Share": [f"{v:.1%}" for v in means / means.sum()]}, index=index)
@@ -185,7 +194,7 @@ def build(runs):
         opening,
         differing,
         page.section("Charts", key + page.element("div", "\n".join(panels(runs)), class_="charts")),
-        page.section("Tables", *(family_table(runs, family) for family in families), *map(validation_table, runs)),
+        page.section("Tables", *(family_table(runs, family) for family in families), validation_table(runs)),
         page.section("Provenance", provenance(runs)),
         page.section("Configuration" if single else "Configuration that all share", page.settings(shared)),
     ]))  # fmt: skip
