@@ -70,7 +70,7 @@ def reduced(line):
     low = high = y
     if len(y) > POINTS and np.isfinite(y).any():
         x, y, low, high = _parts(x, y, POINTS)
-    if line.smooth:
+    if line.smooth and len(y):
         y = running_mean(y, len(y) // SMOOTH | 1)
     return x, y, (low, high) if line.spread else None
 

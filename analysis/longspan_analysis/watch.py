@@ -80,7 +80,7 @@ def block(run, bars, columns):
     if run.steps_planned:
         done = round(WIDTH * min(1.0, run.steps_done / run.steps_planned))
         drawn["step"] = bars[-1] * done + bars[0] * (WIDTH - done)
-    lines = [f"{run.name}  {run.provenance.get('mesh', '')}  {state_words(run)}"]
+    lines = [f"{run.name}  {state_words(run)}  {run.provenance.get('mesh', '')}".rstrip()]
     lines += [f"  {name:<12}{value:<22}{drawn.get(name, '')}".rstrip() for name, value in facts(run).items()]
     return [line[: columns - 1] for line in lines]
 

@@ -74,7 +74,7 @@ class Report(AnalysisTest):
         for words in ["my-run", "finished", "1.2346 nat/token", "at step 400", "41.0 k tokens/s", "1.50 GiB", "100 ms a step",
                       "0.1.0", "0123abc", "node7", "2026-11-24T20:00:00Z", "2x2x1x2", "learning_rate", "float32",
                       "Gradient norm", "Learning rate", "Throughput", "Step time", "Peak memory of the fullest rank",
-                      "40.00 MiB", "74.1%", "1.50 s", "2.3095"]:  # fmt: skip
+                      "40.00 MiB", "74.1%", "1.5 s", "2.3157"]:  # fmt: skip
             self.assertIn(words, page.text)
         self.assertEqual(page.charts, 8)
         self.assertRegex(page.alts[0], "^Loss, training. my-run: from 5.4.* to 1.2346 nat/token, .*Validation. my-run")
@@ -152,13 +152,13 @@ class Report(AnalysisTest):
         run = make_run(self.folder / "run", train, validation)
         self.program("report", run, "--csv", "tables")
         self.assertTrue((run / "report.html").exists())
-        rows = pd.read_csv(self.folder / "tables/run.train.csv")
+        rows = pd.read_csv(self.folder / "tables/run.train.csv", float_precision="round_trip")
         np.testing.assert_array_equal(rows["loss [nat/token]"], train["loss"])
         self.assertEqual(rows["step"].tolist(), [1, 2, 3, 4, 5])
         self.assertEqual(rows["comm_bytes/data [byte]"][0], 3 * 2**20)
-        checked = pd.read_csv(self.folder / "tables/run.validation.csv")
+        checked = pd.read_csv(self.folder / "tables/run.validation.csv", float_precision="round_trip")
         np.testing.assert_array_equal(checked["loss [nat/token]"], validation["loss"])
-        facts = pd.read_csv(self.folder / "tables/summary.csv").iloc[0]
+        facts = pd.read_csv(self.folder / "tables/summary.csv", float_precision="round_trip").iloc[0]
         self.assertEqual((facts["run"], facts["state"], facts["steps"]), ("run", "finished", 5))
         self.assertEqual(facts["best_validation_loss [nat/token]"], validation["loss"][0])
         self.assertEqual(facts["peak_bytes [byte]"], 300 * 2**20)
@@ -178,4 +178,4 @@ class Report(AnalysisTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(argv=[__file__, "--durations", "3"])

@@ -122,4 +122,4 @@ class Runs(AnalysisTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(argv=[__file__, "--durations", "3"])

@@ -1,16 +1,18 @@
 """The package under test, its programs as a user starts them, and scratch folders."""
 
+import contextlib
+import importlib
+import io
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 sys.path.insert(0, str(ANALYSIS))
-LIMIT = 120  # seconds a program may take
 
 
 def command(program, *words):
@@ -27,11 +29,20 @@ class AnalysisTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
 
     def program(self, name, *words, expected=0):
-        """What a program prints; fails on another exit code than the expected one."""
-        done = subprocess.run(command(name, *words), capture_output=True, text=True, cwd=self.folder, timeout=LIMIT,
-                              env=environment())
-        self.assertEqual(done.returncode, expected, f"{name} {words}\n{done.stdout}\n{done.stderr}")
-        return done.stdout if expected == 0 else done.stderr
+        """What longspan-NAME prints, run in this process; fails on another exit code than the expected one."""
+        cli = importlib.import_module(f"longspan_analysis.{name}").cli
+        out, error, before = io.StringIO(), io.StringIO(), Path.cwd()
+        os.chdir(self.folder)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error), \
+                    unittest.mock.patch.object(sys, "argv", [f"longspan-{name}", *map(str, words)]):  # fmt: skip
+                code = cli()
+        except SystemExit as end:  # argparse's
+            code = end.code
+        finally:
+            os.chdir(before)
+        self.assertEqual(code, expected, f"{name} {words}\n{out.getvalue()}\n{error.getvalue()}")
+        return out.getvalue() if expected == 0 else error.getvalue()
 
     def refused(self, name, *words, saying):
         """The program ends with code 2 and one sentence that holds `saying`."""

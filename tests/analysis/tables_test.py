@@ -72,4 +72,4 @@ class Tables(AnalysisTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(argv=[__file__, "--durations", "3"])
