@@ -104,16 +104,12 @@ def differences(runs):
 
 
 def differences_table(runs, frame):
-    if frame.empty and not len(frame.columns):
-        return element_text("The configurations differ in nothing but the name.")
+    if not len(frame.columns):
+        return page.element("p", "The configurations differ in nothing but the name.")
     if len(frame.columns) > len(runs):  # the longer side goes down the page
         frame = frame.T
         frame.index.name = "Key"
     return page.table(frame, text_columns=list(frame.columns))
-
-
-def element_text(text):
-    return page.element("p", page.escape(text))
 
 
 def provenance(runs):
@@ -122,8 +118,7 @@ def provenance(runs):
     frame["Folder"] = [str(run.path) for run in runs]
     frame = _by_name(frame, runs)
     if len(runs) == 1:
-        frame = frame.T
-        frame.index.name = ""
+        frame = frame.T.set_axis([""], axis="columns").rename_axis("")
     return page.table(frame, text_columns=list(frame.columns))
 
 
