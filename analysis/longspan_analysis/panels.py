@@ -79,8 +79,8 @@ def loss_panels(runs):
         notes = _unfinite_note(runs, [run.train["loss"] for run in runs]) if wide else []
         if not validated and wide:
             notes.append("No validation so far.")
-        if not single and validated and wide:
-            notes.append("Dots: validation.")
+        if not single and wide:
+            notes.append("Lines: training, running means." + (" With dots: validation." if validated else ""))
         key = ""
         if single and wide:
             smoothed = len(runs[0].train) >= 2 * SMOOTH

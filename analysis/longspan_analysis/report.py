@@ -44,7 +44,7 @@ def summary(run):
 
 
 SUMMARY = {  # heading and unit of the columns
-    "final_loss": ("Final loss", "nat/token"), "best_validation_loss": ("Best validation loss", "nat/token"),
+    "final_loss": ("Final loss", "nat/token"), "best_validation_loss": ("Best validation", "nat/token"),
     "best_validation_step": ("at step", "1"), "median_tokens_per_second": ("Median throughput", "token/s"),
     "median_step_seconds": ("Median step", "s"), "peak_bytes": ("Peak memory", "byte"), "tokens": ("Tokens", "token"),
     "seconds": ("Time", "s"),
