@@ -36,7 +36,7 @@ def read_file(path, kind, read):
             return _within(PATIENCE, lambda: _open_and(read, path, True)) if live else _open_and(read, path, False)
         # h5py's errors of a file that is cut short, damaged, or in the middle of a change
         except (OSError, RuntimeError, KeyError, ValueError) as error:
-            if last or not live or isinstance(error, TimeoutError):
+            if last or isinstance(error, TimeoutError) or not (live or being_written(path)):
                 reason = str(error).strip("'\"").split("\n")[0]
                 raise UserError(f"the {kind} {path} is cut short or damaged ({reason}); make or copy it again") from error
         time.sleep(PAUSE)

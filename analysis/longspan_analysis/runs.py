@@ -123,11 +123,13 @@ def load_run(path):
                       for key, value in opened.attrs.items()}
         return train, validation, units, provenance
 
+    # Asked before reading: rows of a file that was closed by then are all there are.
+    writing, changed = being_written(file), file.stat().st_mtime
     train, validation, units, provenance = read_file(file, KIND, read)
     train["step_seconds"], units["step_seconds"] = step_seconds(train), "s"
     return Run(file.parent, file.parent.resolve().name, train, validation, units, provenance,
-               parse_config(str(provenance.get("config", ""))), being_written(file),
-               time.time() - file.stat().st_mtime)
+               parse_config(str(provenance.get("config", ""))), writing,
+               time.time() - changed)
 
 
 def load_runs(paths):

@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 import unittest
+import unittest.mock
 
 import h5py
 import numpy as np
@@ -11,6 +12,7 @@ from made_runs import append, create, make_run, train_rows, validation_rows
 from support import AnalysisTest
 
 from longspan_analysis import UserError, load_run, load_runs
+from longspan_analysis.hdf5 import read_file
 
 
 class Runs(AnalysisTest):
@@ -65,6 +67,23 @@ class Runs(AnalysisTest):
             append(file, "train", {"step": rows["step"][4:]})
             self.assertEqual(len(load_run(self.as_on_disk()).train), 6)
         self.assertEqual(load_run(self.as_on_disk()).state, "finished")
+
+    def test_a_run_that_ends_while_it_is_read_is_still_running(self):
+        rows = train_rows(6)
+        with create(self.folder / "run", planned=6, train=rows) as file:
+            append(file, "train", {name: values[:4] for name, values in rows.items()})
+            seen, whole = self.as_on_disk(), self.folder / "run/metrics.h5"
+
+            def read_then_end(path, kind, read):
+                found = read_file(path, kind, read)
+                append(file, "train", {name: values[4:] for name, values in rows.items()})
+                file.close()
+                shutil.copy(whole, path)
+                return found
+
+            with unittest.mock.patch("longspan_analysis.runs.read_file", read_then_end):
+                self.assertEqual(load_run(seen).state, "running")
+        self.assertEqual(load_run(seen).state, "finished")
 
     def test_a_run_without_news_is_silent(self):
         with create(self.folder / "run", planned=9) as file:
