@@ -14,12 +14,14 @@
 
 namespace longspan {
 
-// What a mixer needs to declare its parameters.
+// What a mixer needs to declare its parameters and to cross the sequence axis.
 struct MixerSettings {
   std::string name;  // "blocks.3.attention": prefix of its parameters
   int layer = 0;     // global number
   int group = 0;     // of its parameters
   ModelConfig model;
+  std::string sequence_method = "ring";  // of attention
+  int sequence_inner = 1;                // neighbours of its two-level methods
 };
 
 struct MixerCost {
