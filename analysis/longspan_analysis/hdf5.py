@@ -38,7 +38,8 @@ def read_file(path, kind, read):
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             if last or isinstance(error, TimeoutError) or not (live or being_written(path)):
                 reason = str(error).strip("'\"").split("\n")[0]
-                raise UserError(f"the {kind} {path} is cut short or damaged ({reason}); make or copy it again") from error
+                damage = f"is cut short or damaged ({reason})"
+                raise UserError(f"the {kind} {path} {damage}; make or copy it again") from error
         time.sleep(PAUSE)
 
 
@@ -48,8 +49,8 @@ def _open_and(read, path, live):
 
 
 def _within(seconds, work):
-    """work() in a process of its own, ended after so many seconds: where a writer may be at work, HDF5 waits for what is
-    missing, in a damaged file for ever."""
+    """work() in a process of its own, ended after so many seconds: where a writer may be at work, HDF5 waits for what
+    is missing, in a damaged file for ever."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 

@@ -85,7 +85,9 @@ def loss_panels(runs):
         if single and wide:
             smoothed = len(runs[0].train) >= 2 * SMOOTH
             entries = [("training" + (", running mean (faint: single steps)" if smoothed else ""), page.swatch(*look(0)))]
-            key = page.legend(entries + ([("validation", page.swatch(VALIDATION, (), "points"))] if validated else []))
+            if validated:
+                entries.append(("validation", page.swatch(VALIDATION, (), "points")))
+            key = page.legend(entries)
         charts.append(page.figure(heading, picture, alt, " ".join(notes), wide, key))
     return charts
 

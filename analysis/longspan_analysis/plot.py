@@ -11,7 +11,7 @@ from .tables import load_table, markdown
 
 
 def _series(table, by):
-    """[(label, rows)] in the order in which the values of column `by` first appear; one without a label if by is None."""
+    """[(label, rows)] in the order in which the values of `by` appear; one without a label if it is None."""
     if by is None:
         return [("", table.frame)]
     return [(str(value), table.frame[table.frame[by] == value]) for value in table.frame[by].unique()]
@@ -20,8 +20,8 @@ def _series(table, by):
 def plot_table(table, out, x, y, by=None, log=""):
     """Writes column y against x, a line for each value of `by`, to a picture (.svg, .png, .pdf).
 
-    Text in x makes bars instead. Rows with the same x are drawn as their median with the range behind it. `log` names the
-    logarithmic axes: "", "x", "y" or "xy".
+    Text in x makes bars instead. Rows with the same x are drawn as their median with the range behind it. `log` names
+    the logarithmic axes: "", "x", "y" or "xy".
     """
     table.check_columns([name for name in (x, y, by) if name])
     if not pd.api.types.is_numeric_dtype(table.frame[y]):

@@ -23,7 +23,8 @@ def plot_loss(run, out, unigram=None):
             named.append((dashed, f"unigram entropy {unigram:.3f}"))
         axes.legend(*zip(*named))
         axes.set_xlabel(x_label)
-        axes.set_title(f"{run.name}, mesh {run.provenance.get('mesh', '?')}: loss, nats a token", loc="left", fontsize=9)
+        heading = f"{run.name}, mesh {run.provenance.get('mesh', '?')}: loss, nats a token"
+        axes.set_title(heading, loc="left", fontsize=9)
         plain_ticks(axes.xaxis)
         written(out, lambda path: figure.savefig(path, dpi=120, bbox_inches="tight"))
         plt.close(figure)

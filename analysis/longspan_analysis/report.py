@@ -86,7 +86,8 @@ def comparison(runs):
     for column, (heading, unit) in SUMMARY.items():
         heading, cells = cells_of(heading, [fact[column] for fact in facts], unit)
         frame[heading] = cells
-    return page.table(_by_name(frame, runs), text_columns=["State"], marks=[page.swatch(*look(i)) for i in range(len(runs))])
+    marks = [page.swatch(*look(i)) for i in range(len(runs))]
+    return page.table(_by_name(frame, runs), text_columns=["State"], marks=marks)
 
 
 def _by_name(frame, runs):
