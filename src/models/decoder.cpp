@@ -74,7 +74,7 @@ SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtyp
 Variable Decoder::embed(const Context& context, const Tensor& tokens, const GroupDone& done) const {
   Tape& tape = context.tape;
   if (done) tape.record("group_done", {}, [=, this] { done(embedding_group_); });
-  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->range().begin);
+  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->first());
   Variable x = leave_tensor_region(tape, partial, context.mesh.tensor());
   if (positions_ != nullptr) {
     const std::int64_t b = tokens.dim(0), t = tokens.dim(1);
@@ -111,7 +111,7 @@ double Decoder::loss(const Context& context, const Variable& x, const Tensor& ta
   if (done) context.tape.record("group_done", {}, [=, this] { done(head_group_); });
   const Variable normed = final_norm_->forward(context, x);
   const Variable input = enter_tensor_region(context.tape, normed, context.mesh.tensor());
-  return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->range().begin, factor,
+  return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor,
                               context.mesh.tensor());
 }
 

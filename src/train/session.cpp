@@ -62,7 +62,7 @@ void Session::allocate(bool training) {
       dtype_);
 }
 
-std::int64_t Session::parameters() const { return mesh_.model().all_reduce_value(store_.counted_elements()); }
+std::int64_t Session::parameters() const { return sum_of_counted(mesh_, store_.counted_elements()); }
 
 std::int64_t Session::state_bytes() const {
   const auto value = static_cast<std::int64_t>(size_of(dtype_));
