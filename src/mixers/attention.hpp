@@ -1,10 +1,9 @@
 // Softmax attention with grouped-query heads (Vaswani et al. 2017, Ainslie et al. 2023): rotary, ALiBi or no position
-// term, causal, sliding window, documents. Heads are split over the tensor axis; over the sequence axis keys and values
-// go round a ring (mixers/ring_attention.hpp).
+// term, causal or bidirectional, sliding window, documents. Heads are split over the tensor axis; over the sequence
+// axis keys and values go round a ring (mixers/ring_attention.hpp).
 #pragma once
 
-#include "mixers/mixer.hpp"
-#include "nn/linear.hpp"
+#include "mixers/head_projections.hpp"
 #include "ops/attention.hpp"
 
 namespace longspan {
@@ -19,17 +18,11 @@ class Attention : public Mixer {
   MixerCost cost(std::int64_t sequence_length) const override;
 
  private:
-  struct Heads;  // q [B, H, T, K] and kv [2 B, Hk, T, K] of this rank
-  Heads project(const Context& context, const Variable& x) const;
-  Variable join(const Context& context, const Variable& o) const;
   ops::AttentionRules position_rules(Dtype dtype) const;
 
   ModelConfig model_;
   int layer_;
-  std::int64_t heads_, kv_heads_, head_width_;  // of this rank
-  std::int64_t first_head_;
-  ColumnLinear query_, key_, value_;
-  RowLinear output_;
+  HeadProjections projections_;
 };
 
 }  // namespace longspan

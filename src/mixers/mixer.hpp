@@ -20,6 +20,9 @@ struct MixerSettings {
   int layer = 0;     // global number
   int group = 0;     // of its parameters
   ModelConfig model;
+  std::int64_t max_length = 0;              // T of the run: parameters with an entry a position
+  ShardKind shard = ShardKind::contiguous;  // how the sequence axis splits these
+  bool mask_documents = false;              // nothing may pass from one document to another
 };
 
 struct MixerCost {

@@ -32,7 +32,7 @@ Decoder::Decoder(const DecoderSettings& settings, ParameterStore& store) : setti
   const Range mine = stage_layers(layers, store_.mesh().pipeline, store_.at().pipeline);
   for (auto layer = static_cast<int>(mine.begin); layer < mine.end; ++layer) {
     blocks_.push_back(
-        std::make_unique<Block>(store_, model, layer, kinds_[static_cast<std::size_t>(layer)], layer + 1));
+        std::make_unique<Block>(store_, kinds_[static_cast<std::size_t>(layer)], mixer_settings(layer, layer + 1)));
   }
   if (last_stage()) {
     final_norm_ = std::make_unique<Norm>(store_, "final_norm", model, head_group_);
@@ -48,6 +48,15 @@ Decoder::Decoder(const DecoderSettings& settings, ParameterStore& store) : setti
       head_ = embedding_;
     }
   }
+}
+
+MixerSettings Decoder::mixer_settings(int layer, int group) const {
+  return {.layer = layer,
+          .group = group,
+          .model = settings_.model,
+          .max_length = settings_.max_length,
+          .shard = settings_.shard,
+          .mask_documents = settings_.mask_documents};
 }
 
 void Decoder::declare_embedding(bool tied_copy) {
@@ -144,7 +153,8 @@ double Decoder::training_flops(std::int64_t t) const {
   double forward = 2 * tokens * d * static_cast<double>(settings_.vocabulary);
   ParameterStore shapes({}, {});
   for (std::size_t i = 0; i < kinds_.size(); ++i) {
-    forward += feed_forward + make_mixer(kinds_[i], shapes, {"", 0, 0, model})->cost(t).forward_flops;
+    forward +=
+        feed_forward + make_mixer(kinds_[i], shapes, mixer_settings(static_cast<int>(i), 0))->cost(t).forward_flops;
   }
   return 3 * forward;
 }
