@@ -38,7 +38,7 @@ Comm group_of_ends(const Mesh& mesh) {
 
 }  // namespace
 
-Mesh::Mesh(const Comm& world, const MeshShape& shape)
+Mesh::Mesh(const Comm& world, const MeshShape& shape, int sequence_inner)
     : shape_(fitting(world, shape)),
       at_(coordinate_of(shape, world.rank())),
       world_(world),
@@ -46,6 +46,9 @@ Mesh::Mesh(const Comm& world, const MeshShape& shape)
       tensor_(group_along(*this, "tensor", {Axis::tensor})),
       pipeline_(group_along(*this, "pipeline", {Axis::pipeline})),
       sequence_(group_along(*this, "sequence", {Axis::sequence})),
+      sequence_inner_(sequence_.split("sequence", at_.sequence / sequence_inner, at_.sequence)),
+      sequence_outer_(sequence_.split("sequence", at_.sequence % sequence_inner, at_.sequence)),
+      self_(sequence_.split("self", at_.sequence, 0)),
       replicas_(group_along(*this, "replicas", {Axis::data, Axis::sequence})),
       model_(group_along(*this, "model", {Axis::tensor, Axis::pipeline})),
       ends_(group_of_ends(*this)) {}

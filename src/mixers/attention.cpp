@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "autograd/functions/tensor_axis.hpp"
-#include "mixers/ring_attention.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/write_rows.hpp"
 
@@ -35,33 +34,40 @@ Tensor local_alibi_slopes(std::int64_t all_heads, std::int64_t first, std::int64
   return narrow;
 }
 
+SequenceAxes sequence_axes(const Mesh& mesh) {
+  return {mesh.sequence(), mesh.sequence_inner(), mesh.sequence_outer(), mesh.self()};
+}
+
 }  // namespace
 
 Attention::Attention(ParameterStore& store, const MixerSettings& s)
-    : model_(s.model), layer_(s.layer), projections_(store, s) {}
+    : model_(s.model),
+      method_(make_sequence_method(s.sequence_method, store.mesh().sequence, s.sequence_inner)),
+      layer_(s.layer),
+      projections_(store, s) {}
 
 Variable Attention::forward(const Context& context, const Variable& x) const {
   Tape& tape = context.tape;
   const Comm& tensor_axis = context.mesh.tensor();
-  const SequenceShard& shard = context.sequence.shard;
   const Variable input = enter_tensor_region(tape, x, tensor_axis);
   const Heads heads = projections_.project(context, input);
 
-  const Visibility visible = make_visibility({.causal = model_.causal, .window = model_.window}, shard, context.batch,
-                                             context.document_starts);
   ops::AttentionRules rules = position_rules(x.value().dtype());
-  rules.query_runs = shard.runs();
-  rules.visible_begin = visible.begin;
-  rules.visible_end = visible.end;
   if (context.training() && model_.dropout > 0) {
     rules.dropout = model_.dropout;
     rules.dropout_key = hash_name("attention", context.dropout_key + static_cast<std::uint64_t>(layer_));
     rules.first_head = projections_.first_head();
     rules.first_sequence = context.first_sequence;
   }
-  const Variable o = ring_attention(tape, rules, heads.q, heads.kv, shard, context.mesh.sequence());
-
-  return projections_.join(context, o);
+  const AttentionLayer layer{.tape = tape,
+                             .axes = sequence_axes(context.mesh),
+                             .shard = context.sequence.shard,
+                             .mask = {.causal = model_.causal, .window = model_.window},
+                             .batch = context.batch,
+                             .document_starts = context.document_starts,
+                             .visibility = context.visibility,
+                             .rules = rules};
+  return projections_.join(context, method_->attend(layer, heads.q, heads.kv));
 }
 
 // Rules that depend on the model alone.

@@ -1,9 +1,10 @@
 // Softmax attention with grouped-query heads (Vaswani et al. 2017, Ainslie et al. 2023): rotary, ALiBi or no position
-// term, causal or bidirectional, sliding window, documents. Heads are split over the tensor axis; over the sequence
-// axis keys and values go round a ring (mixers/ring_attention.hpp).
+// term, causal or bidirectional, sliding window, documents. Heads are split over the tensor axis; how it crosses the
+// sequence axis is a method of mixers/sequence/.
 #pragma once
 
 #include "mixers/head_projections.hpp"
+#include "mixers/sequence/sequence_method.hpp"
 #include "ops/attention.hpp"
 
 namespace longspan {
@@ -21,6 +22,7 @@ class Attention : public Mixer {
   ops::AttentionRules position_rules(Dtype dtype) const;
 
   ModelConfig model_;
+  std::unique_ptr<SequenceMethod> method_;
   int layer_;
   HeadProjections projections_;
 };

@@ -14,7 +14,7 @@
 
 namespace longspan {
 
-// What a mixer needs to declare its parameters.
+// What a mixer needs to declare its parameters and to cross the sequence axis.
 struct MixerSettings {
   std::string name;  // "blocks.3.attention": prefix of its parameters
   int layer = 0;     // global number
@@ -23,6 +23,8 @@ struct MixerSettings {
   std::int64_t max_length = 0;              // T of the run: parameters with an entry a position
   ShardKind shard = ShardKind::contiguous;  // how the sequence axis splits these
   bool mask_documents = false;              // nothing may pass from one document to another
+  std::string sequence_method = "ring";     // of attention
+  int sequence_inner = 1;                   // neighbours of its two-level methods
 };
 
 struct MixerCost {

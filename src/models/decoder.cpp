@@ -56,7 +56,9 @@ MixerSettings Decoder::mixer_settings(int layer, int group) const {
           .model = settings_.model,
           .max_length = settings_.max_length,
           .shard = settings_.shard,
-          .mask_documents = settings_.mask_documents};
+          .mask_documents = settings_.mask_documents,
+          .sequence_method = settings_.sequence_method,
+          .sequence_inner = settings_.sequence_inner};
 }
 
 void Decoder::declare_embedding(bool tied_copy) {

@@ -17,6 +17,8 @@ struct DecoderSettings {
   ShardKind shard = ShardKind::contiguous;  // of the sequence
   bool mask_documents = false;              // mixers stay inside a document
   bool recompute_blocks = false;            // keep only each block's input
+  std::string sequence_method = "ring";
+  int sequence_inner = 1;
 };
 
 struct DecoderCache {

@@ -1,7 +1,10 @@
 #include "train/session.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numbers>
+
+#include "layout/sequence_groups.hpp"
 
 namespace longspan {
 namespace {
@@ -18,6 +21,15 @@ ShardKind shard_kind(const std::string& name) {
   throw UserError("parallel.sequence_shard = '{}' is no shard; use contiguous, zigzag or striped", name);
 }
 
+// Neighbours on the sequence axis: as many as there are key heads to share, or an inner ring of about the square root.
+int sequence_inner(const TrainConfig& config) {
+  const ParallelConfig& p = config.parallel;
+  if (p.sequence_inner > 0) return static_cast<int>(p.sequence_inner);
+  const auto ranks = static_cast<int>(p.sequence);
+  if (p.sequence_method == "double_ring") return sequence_group(ranks, std::llround(std::sqrt(p.sequence)));
+  return sequence_group(ranks, config.model.num_kv_heads() / p.tensor);
+}
+
 // The error of one rank would leave the others waiting in the next collective: every rank opens the corpus itself and
 // sees the same file, so that all of them throw.
 std::shared_ptr<const TokenStore> open_corpus(const DataConfig& data) {
@@ -29,7 +41,8 @@ std::shared_ptr<const TokenStore> open_corpus(const DataConfig& data) {
 
 Session::Session(const TrainConfig& config, const Comm& world)
     : config_(config),
-      mesh_(world, mesh_shape(config.parallel)),
+      sequence_inner_(sequence_inner(config)),
+      mesh_(world, mesh_shape(config.parallel), sequence_inner_),
       dtype_(parse_float_dtype(config.run.dtype, "run.dtype")),
       corpus_(open_corpus(config.data)),
       shard_(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh_.shape().sequence,
@@ -52,7 +65,9 @@ Session::Session(const TrainConfig& config, const Comm& world)
                       .max_length = config_.data.sequence_length,
                       .shard = shard_.kind(),
                       .mask_documents = config_.data.mask_documents,
-                      .recompute_blocks = config_.parallel.recompute == "block"},
+                      .recompute_blocks = config_.parallel.recompute == "block",
+                      .sequence_method = config_.parallel.sequence_method,
+                      .sequence_inner = sequence_inner_},
       store_);
 }
 

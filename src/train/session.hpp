@@ -42,6 +42,7 @@ class Session {
 
  private:
   TrainConfig config_;
+  int sequence_inner_;
   Mesh mesh_;
   Dtype dtype_;
   std::shared_ptr<const TokenStore> corpus_;

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "mesh/mesh_case.hpp"
+#include "mixers/sequence/sequence_method.hpp"
 #include "support/world.hpp"
 
 namespace longspan::mesh_test {
@@ -47,6 +48,16 @@ class MeshEquality : public ::testing::Test {
   static std::string corpus;
 };
 std::string MeshEquality::corpus;
+
+// The methods that the heads of a mesh allow.
+std::vector<std::string> methods_on(const TrainConfig& config, const MeshShape& shape) {
+  std::vector<std::string> methods;
+  for (const std::string& name : sequence_method_names()) {
+    if (name == "ulysses" && config.model.heads / shape.tensor < shape.sequence) continue;
+    methods.push_back(name);
+  }
+  return methods;
+}
 
 TEST_F(MeshEquality, LlamaShapeWithTiedEmbeddings) { expect_equal(small_config(corpus)); }
 
@@ -109,6 +120,28 @@ TEST_F(MeshEquality, EveryShardOfTheSequence) {
     c.parallel.sequence_shard = shard;
     c.data.mask_documents = false;
     expect_equal(c);
+  }
+}
+
+// On more than 4 ranks each mesh takes its turn with two of the methods.
+TEST_F(MeshEquality, EveryWayAcrossTheSequenceAxis) {
+  TrainConfig c = small_config(corpus);
+  c.model.window = 17;
+  c.model.dropout = 0.1;
+  const Comm self = world().split("self", world().rank(), 0);
+  const Outcome one = run_steps(c, {}, self, 2);
+  std::size_t turn = 0;
+  for (const MeshShape& shape : factorisations(world().size())) {
+    if (shape.sequence == 1) continue;
+    const std::vector<std::string> methods = methods_on(c, shape);
+    const std::size_t count = world().size() <= 4 ? methods.size() : 2;
+    for (std::size_t i = 0; i < count; ++i) {
+      c.parallel.sequence_method = methods[turn++ % methods.size()];
+      c.parallel.recompute = i % 2 == 0 ? "none" : "block";
+      const Outcome mesh = run_steps(c, shape, world(), 2);
+      EXPECT_LT(loss_deviation(mesh, one), kTolerance) << c.parallel.sequence_method << " on " << shape.str();
+      EXPECT_LT(gradient_deviation(mesh, one), kTolerance) << c.parallel.sequence_method << " on " << shape.str();
+    }
   }
 }
 

@@ -127,6 +127,7 @@ void for_each_tile(const AttentionRules& rules, const AttentionShape& shape, con
         for (const auto& run : key_runs) {
           for (const auto& keys : cut(clip(run, span, kKeyGrain), kKeyTile)) {
             body({query_tiles[i], keys, first, pairs, member, shape.group()});
+            if (rules.poll) rules.poll();
           }
         }
       }
@@ -140,6 +141,12 @@ Tensor tile_workspace(const AttentionShape& shape, Dtype dtype, const char* labe
 }
 
 }  // namespace detail
+
+AttentionRules rules_for_heads(AttentionRules rules, std::int64_t first, std::int64_t count) {
+  if (rules.alibi_slopes.defined()) rules.alibi_slopes = rules.alibi_slopes.slice(first, count);
+  rules.first_head += first;
+  return rules;
+}
 
 std::int64_t count_visible_pairs(const std::vector<PositionRun>& query_runs, const std::vector<PositionRun>& key_runs,
                                  const std::vector<std::int32_t>& begin, const std::vector<std::int32_t>& end) {
