@@ -22,8 +22,8 @@ void bind(Options& options, ParallelConfig& config) {
       .add("parallel.pipeline", config.pipeline, "Stages that share the layers.")
       .add("parallel.sequence", config.sequence, "Ranks that share each sequence, by positions.")
       .add_choice("parallel.sequence_method", config.sequence_method,
-                  {"ring", "bidirectional_ring", "double_ring", "tokenring", "ulysses", "ulysses_ring", "allgather_kv",
-                   "window"},
+                  {"ring", "bidirectional_ring", "double_ring", "tokenring", "rsa", "rsa_reduce_scatter", "ulysses",
+                   "ulysses_ring", "allgather_kv", "window"},
                   "How attention crosses the sequence axis.")
       .add("parallel.sequence_inner", config.sequence_inner,
            "Neighbours on the sequence axis that share heads (ulysses_ring) or make an inner ring (double_ring), a "

@@ -135,7 +135,7 @@ MixerCost Attention::cost(std::int64_t t) const {
   const double span = model_.causal ? past : std::min(tokens, 2 * past - 1);
   // Projections 2 T D (q + 2 kv) and 2 T q D; scores and output 4 K a head and visible pair.
   return {.forward_flops = 2 * tokens * d * (2 * q + 2 * kv) + 4 * q * tokens * span,
-          .activation_elements = d + 3 * q + 2 * kv};
+          .activation_elements = d + 3 * q + 2 * kv + static_cast<double>(model_.heads * method_->kept_scores(t))};
 }
 
 }  // namespace longspan

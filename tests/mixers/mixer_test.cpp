@@ -157,6 +157,16 @@ TEST_P(EveryMixer, CostGrowsWithTheSequence) {
   EXPECT_GT(mixer->cost(1).activation_elements, 0);
 }
 
+TEST(AttentionCost, CompleteRowsOfScoresAreKept) {
+  const auto kept = [](const std::string& method, std::int64_t length) {
+    ParameterStore store({}, {});
+    const MixerSettings settings{.name = "mixer", .layer = 0, .model = small_model(), .sequence_method = method};
+    return make_mixer("attention", store, settings)->cost(length).activation_elements;
+  };
+  EXPECT_EQ(kept("rsa", 50) - kept("ring", 50), 4 * 50);
+  EXPECT_EQ(kept("ring", 100), kept("ring", 50));
+}
+
 TEST(MixerRegistry, UnknownNameListsTheKnownOnes) {
   ParameterStore store({}, {});
   const std::string text = sentence_of([&] { make_mixer("mambo", store, {}); });

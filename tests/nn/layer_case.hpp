@@ -22,6 +22,7 @@ struct LayerCase {
   std::int64_t B = 2, T = 7, D = 8;
   std::vector<std::vector<std::int64_t>> document_starts = {};
   std::function<ops::RotaryTable(const Tensor& positions)> rotary = {};
+  int sequence_inner = 1;  // neighbours on the sequence axis
   double deviation = 0.3;  // parameters are set to these random values, so that biases are not zero
 
   Shape shape() const { return {B, T, D}; }
@@ -65,7 +66,7 @@ class LayerRun {
  public:
   LayerRun(const LayerCase& c, const Comm& ranks, const MeshShape& shape, ShardKind kind = ShardKind::zigzag)
       : case_(c),
-        mesh_(ranks, shape),
+        mesh_(ranks, shape, c.sequence_inner),
         store_(shape, mesh_.at()),
         sequence_(make_sequence_context(SequenceShard(kind, c.T, shape.sequence, mesh_.at().sequence))) {
     if (c.rotary) sequence_.rotary = c.rotary(sequence_.positions);
