@@ -45,6 +45,14 @@ void bind(Options& options, DataConfig& config) {
       .add("data.mask_documents", config.mask_documents, "Attention stays inside a document.");
 }
 
+void bind(Options& options, ObjectiveConfig& config) {
+  options
+      .add_choice("objective.kind", config.kind, {"next_token", "masked_token"},
+                  "What a model learns: the next token (causal models) or tokens hidden from it (bidirectional ones).")
+      .add("objective.masked_fraction", config.masked_fraction,
+           "Part of the tokens that masked_token hides and asks for.");
+}
+
 void bind(Options& options, OptimizerConfig& config) {
   options.add("optimizer.learning_rate", config.learning_rate, "Learning rate after the warmup.")
       .add_choice("optimizer.schedule", config.schedule, {"constant", "linear", "cosine"},
@@ -73,6 +81,7 @@ void bind(Options& options, TrainConfig& config) {
   bind(options, config.model);
   bind(options, config.parallel);
   bind(options, config.data);
+  bind(options, config.objective);
   bind(options, config.optimizer);
   bind(options, config.checkpoint);
   bind(options, config.validation);

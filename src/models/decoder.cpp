@@ -31,12 +31,8 @@ Decoder::Decoder(const DecoderSettings& settings, ParameterStore& store) : setti
   }
   const Range mine = stage_layers(layers, store_.mesh().pipeline, store_.at().pipeline);
   for (auto layer = static_cast<int>(mine.begin); layer < mine.end; ++layer) {
-    const MixerSettings mixer{.layer = layer,
-                              .group = layer + 1,
-                              .model = model,
-                              .sequence_method = settings_.sequence_method,
-                              .sequence_inner = settings_.sequence_inner};
-    blocks_.push_back(std::make_unique<Block>(store_, kinds_[static_cast<std::size_t>(layer)], mixer));
+    blocks_.push_back(
+        std::make_unique<Block>(store_, kinds_[static_cast<std::size_t>(layer)], mixer_settings(layer, layer + 1)));
   }
   if (last_stage()) {
     final_norm_ = std::make_unique<Norm>(store_, "final_norm", model, head_group_);
@@ -52,6 +48,17 @@ Decoder::Decoder(const DecoderSettings& settings, ParameterStore& store) : setti
       head_ = embedding_;
     }
   }
+}
+
+MixerSettings Decoder::mixer_settings(int layer, int group) const {
+  return {.layer = layer,
+          .group = group,
+          .model = settings_.model,
+          .max_length = settings_.max_length,
+          .shard = settings_.shard,
+          .mask_documents = settings_.mask_documents,
+          .sequence_method = settings_.sequence_method,
+          .sequence_inner = settings_.sequence_inner};
 }
 
 void Decoder::declare_embedding(bool tied_copy) {
@@ -78,7 +85,7 @@ SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtyp
 Variable Decoder::embed(const Context& context, const Tensor& tokens, const GroupDone& done) const {
   Tape& tape = context.tape;
   if (done) tape.record("group_done", {}, [=, this] { done(embedding_group_); });
-  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->range().begin);
+  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->first());
   Variable x = leave_tensor_region(tape, partial, context.mesh.tensor());
   if (positions_ != nullptr) {
     const std::int64_t b = tokens.dim(0), t = tokens.dim(1);
@@ -115,7 +122,7 @@ double Decoder::loss(const Context& context, const Variable& x, const Tensor& ta
   if (done) context.tape.record("group_done", {}, [=, this] { done(head_group_); });
   const Variable normed = final_norm_->forward(context, x);
   const Variable input = enter_tensor_region(context.tape, normed, context.mesh.tensor());
-  return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->range().begin, factor,
+  return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor,
                               context.mesh.tensor());
 }
 
@@ -148,7 +155,8 @@ double Decoder::training_flops(std::int64_t t) const {
   double forward = 2 * tokens * d * static_cast<double>(settings_.vocabulary);
   ParameterStore shapes({}, {});
   for (std::size_t i = 0; i < kinds_.size(); ++i) {
-    forward += feed_forward + make_mixer(kinds_[i], shapes, {.model = model})->cost(t).forward_flops;
+    forward +=
+        feed_forward + make_mixer(kinds_[i], shapes, mixer_settings(static_cast<int>(i), 0))->cost(t).forward_flops;
   }
   return 3 * forward;
 }

@@ -1,5 +1,5 @@
-// A decoder language model: embedding, blocks, final norm, head. One object holds the part of one pipeline stage: stage
-// 0 has the embedding, the last stage the head, each a balanced share of the blocks.
+// A language model, causal or bidirectional: embedding, blocks, final norm, head. One object holds the part of one
+// pipeline stage: stage 0 has the embedding, the last stage the head, each a balanced share of the blocks.
 #pragma once
 
 #include <functional>
@@ -13,8 +13,10 @@ namespace longspan {
 struct DecoderSettings {
   ModelConfig model;
   std::int64_t vocabulary = 0;
-  std::int64_t max_length = 0;    // of learned positions
-  bool recompute_blocks = false;  // keep only each block's input
+  std::int64_t max_length = 0;              // of learned positions and of mixers with an entry a position
+  ShardKind shard = ShardKind::contiguous;  // of the sequence
+  bool mask_documents = false;              // mixers stay inside a document
+  bool recompute_blocks = false;            // keep only each block's input
   std::string sequence_method = "ring";
   int sequence_inner = 1;
 };
@@ -59,6 +61,7 @@ class Decoder {
   bool first_stage() const { return store_.at().pipeline == 0; }
   bool last_stage() const { return store_.at().pipeline + 1 == store_.mesh().pipeline; }
   void declare_embedding(bool tied_copy);
+  MixerSettings mixer_settings(int layer, int group) const;
 
   DecoderSettings settings_;
   ParameterStore& store_;

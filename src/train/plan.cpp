@@ -42,6 +42,10 @@ Lines describe_work(const Session& session) {
             std::format("{} layers, width {}, {} heads ({} for keys), feed-forward {}: {} parameters, {}",
                         config.model.layers, config.model.width, config.model.heads, config.model.num_kv_heads(),
                         config.model.feed_forward_width(), format_count(parameters), config.run.dtype));
+  lines.add("objective", config.objective.kind == "next_token"
+                             ? std::string("the next token, causal")
+                             : std::format("masked tokens ({:.3g} % of them), bidirectional",
+                                           100 * config.objective.masked_fraction));
   lines.add("mesh", std::format("{} = {} ranks, each {}", session.mesh().shape().str(), session.mesh().shape().size(),
                                 device::description()));
   lines.add("corpus", std::format("{}: {} tokens in {} documents, {} ({} vocabulary)", session.corpus().path(),

@@ -58,15 +58,19 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
                                                     .data_ranks = mesh_.shape().data,
                                                     .data_rank = mesh_.at().data,
                                                     .seed = static_cast<std::uint64_t>(config_.run.seed),
-                                                    .validation_fraction = config_.data.validation_fraction},
+                                                    .validation_fraction = config_.data.validation_fraction,
+                                                    .objective = config_.objective},
                                      shard_);
-  decoder_ = std::make_unique<Decoder>(DecoderSettings{.model = config_.model,
-                                                       .vocabulary = corpus_->info().vocabulary,
-                                                       .max_length = config_.data.sequence_length,
-                                                       .recompute_blocks = config_.parallel.recompute == "block",
-                                                       .sequence_method = config_.parallel.sequence_method,
-                                                       .sequence_inner = sequence_inner_},
-                                       store_);
+  decoder_ = std::make_unique<Decoder>(
+      DecoderSettings{.model = config_.model,
+                      .vocabulary = corpus_->info().vocabulary + config_.objective.extra_tokens(),
+                      .max_length = config_.data.sequence_length,
+                      .shard = shard_.kind(),
+                      .mask_documents = config_.data.mask_documents,
+                      .recompute_blocks = config_.parallel.recompute == "block",
+                      .sequence_method = config_.parallel.sequence_method,
+                      .sequence_inner = sequence_inner_},
+      store_);
 }
 
 void Session::allocate(bool training) {
@@ -108,8 +112,13 @@ double Session::validation_loss() {
                             },
                         .mask_documents = config_.data.mask_documents};
   const double loss = executor_->evaluate(input, batches);
-  return mesh_.pipeline().all_reduce_value(mesh_.replicas().all_reduce_value(loss)) /
-         mesh_.replicas().all_reduce_value(targets);
+  const double all_targets = mesh_.replicas().all_reduce_value(targets);
+  if (all_targets == 0) {
+    throw UserError(
+        "no token of the {} validation sequences is hidden; raise validation.sequences or objective.masked_fraction",
+        count);
+  }
+  return mesh_.pipeline().all_reduce_value(mesh_.replicas().all_reduce_value(loss)) / all_targets;
 }
 
 double Session::bits_per_byte(double loss) const {

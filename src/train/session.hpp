@@ -40,7 +40,7 @@ class Session {
   std::int64_t parameters() const;
   // Bytes this rank will hold for parameters, gradients and optimizer states.
   std::int64_t state_bytes() const;
-  // Mean loss of a token over the first validation sequences, the same on every rank. Collective.
+  // Mean loss of a target over the first validation sequences, the same on every rank. Collective.
   double validation_loss();
   // Nats a token to bits a byte of the corpus' text.
   double bits_per_byte(double loss) const;

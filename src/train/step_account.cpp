@@ -51,8 +51,8 @@ StepAccount account_step(const TrainConfig& config, const MeshCoordinate& at, st
   return account;
 }
 
-// All data ranks hold the same. Where parts are uneven the last tensor rank has the larger ones, so that what remains is
-// the place on the sequence axis: the longest shard, or an end of the axis, where some methods have no neighbour.
+// All data ranks hold the same. Where parts are uneven the last tensor rank has the larger ones, so that what remains
+// is the place on the sequence axis: the longest shard, or an end of the axis, where some methods have no neighbour.
 StepAccount account_fullest_rank(const TrainConfig& config, int stage, std::int64_t vocabulary) {
   const MeshShape mesh = mesh_shape(config.parallel);
   const SequenceShard shard(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh.sequence, 0);
