@@ -4,6 +4,7 @@
 
 #include "comm/call_counter.hpp"
 #include "comm/datatypes.hpp"
+#include "comm/delayed_starts.hpp"
 #include "comm/handle.hpp"
 #include "comm/mpi_check.hpp"
 #include "comm/patience.hpp"
@@ -93,6 +94,7 @@ std::string Comm::broadcast_text(const std::string& text, int root) const {
 }
 
 void progress() {
+  DelayedStarts::instance().start_due();
   int any = 0;
   check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_SELF, &any, MPI_STATUS_IGNORE), "progress", "self");
 }
