@@ -39,6 +39,7 @@ struct AttentionSizes {
 // What one rank sends for one layer, in bytes and messages (a collective counts as one).
 struct Traffic {
   std::int64_t forward_bytes = 0, backward_bytes = 0, forward_messages = 0, backward_messages = 0;
+  std::int64_t forward_returning_bytes = 0, backward_returning_bytes = 0;  // of the bytes: results on their way back
   bool operator==(const Traffic&) const = default;
 };
 
