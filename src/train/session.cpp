@@ -9,18 +9,6 @@
 namespace longspan {
 namespace {
 
-MeshShape mesh_shape(const ParallelConfig& p) {
-  return {static_cast<int>(p.data), static_cast<int>(p.tensor), static_cast<int>(p.pipeline),
-          static_cast<int>(p.sequence)};
-}
-
-ShardKind shard_kind(const std::string& name) {
-  for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
-    if (name == to_string(kind)) return kind;
-  }
-  throw UserError("parallel.sequence_shard = '{}' is no shard; use contiguous, zigzag or striped", name);
-}
-
 // Neighbours on the sequence axis: as many as there are key heads to share, or an inner ring of about the square root.
 int sequence_inner(const TrainConfig& config) {
   const ParallelConfig& p = config.parallel;
@@ -39,12 +27,26 @@ std::shared_ptr<const TokenStore> open_corpus(const DataConfig& data) {
 
 }  // namespace
 
-Session::Session(const TrainConfig& config, const Comm& world)
+MeshShape mesh_shape(const ParallelConfig& p) {
+  return {static_cast<int>(p.data), static_cast<int>(p.tensor), static_cast<int>(p.pipeline),
+          static_cast<int>(p.sequence)};
+}
+
+ShardKind shard_kind(const std::string& name) {
+  for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
+    if (name == to_string(kind)) return kind;
+  }
+  throw UserError("parallel.sequence_shard = '{}' is no shard; use contiguous, zigzag or striped", name);
+}
+
+Session::Session(const TrainConfig& config, const Comm& world) : Session(config, world, open_corpus(config.data)) {}
+
+Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<const TokenStore> corpus)
     : config_(config),
       sequence_inner_(sequence_inner(config)),
       mesh_(world, mesh_shape(config.parallel), sequence_inner_),
       dtype_(parse_float_dtype(config.run.dtype, "run.dtype")),
-      corpus_(open_corpus(config.data)),
+      corpus_(std::move(corpus)),
       shard_(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh_.shape().sequence,
              mesh_.at().sequence),
       store_(mesh_.shape(), mesh_.at()) {
@@ -77,7 +79,11 @@ void Session::allocate(bool training) {
       dtype_);
 }
 
-std::int64_t Session::parameters() const { return mesh_.model().all_reduce_value(store_.counted_elements()); }
+std::int64_t Session::parameters() const {
+  ParameterStore one_rank({}, {});
+  const Decoder whole(decoder_->settings(), one_rank);
+  return one_rank.counted_elements();
+}
 
 std::int64_t Session::state_bytes() const {
   const auto value = static_cast<std::int64_t>(size_of(dtype_));
