@@ -75,11 +75,12 @@ std::vector<Case> cases_of(const SequenceBenchmarkConfig& c, int started) {
   }
   const bool all = c.methods == "all";
   std::vector<Case> cases;
-  for (const std::string& method : all ? sequence_method_names() : words_of(c.methods)) {
-    if (std::ranges::find(sequence_method_names(), method) == sequence_method_names().end()) {
-      std::string known;
-      for (const auto& name : sequence_method_names()) known += (known.empty() ? "" : ", ") + name;
-      throw UserError("bench.methods names '{}', which is no method; use all, or some of: {}", method, known);
+  const std::vector<std::string> known = sequence_method_names();
+  for (const std::string& method : all ? known : words_of(c.methods)) {
+    if (std::ranges::find(known, method) == known.end()) {
+      std::string list;
+      for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
+      throw UserError("bench.methods names '{}', which is no method; use all, or some of: {}", method, list);
     }
     for (const std::int64_t ranks : numbers_of("bench.ranks", c.ranks.empty() ? std::to_string(started) : c.ranks)) {
       if (ranks > started) {

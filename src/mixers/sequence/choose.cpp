@@ -134,12 +134,6 @@ Products products_of(const SequenceMethod& method, const SpreadLayer& layer, con
 
 }  // namespace
 
-const std::vector<std::string>& sequence_method_names() {
-  static const std::vector<std::string> names = {"ring",    "bidirectional_ring", "double_ring",  "tokenring",
-                                                 "ulysses", "ulysses_ring",       "allgather_kv", "window"};
-  return names;
-}
-
 int neighbours(const std::string& method, int ranks, std::int64_t key_heads) {
   return sequence_group(ranks, method == "double_ring" ? std::llround(std::sqrt(ranks)) : key_heads);
 }

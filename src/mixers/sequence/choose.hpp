@@ -44,9 +44,6 @@ struct SpreadLayer {
   int ranks = 1, inner = 1;
 };
 
-// All methods, the simplest first.
-const std::vector<std::string>& sequence_method_names();
-
 // Neighbours where the configuration leaves them open: an inner ring of about the square root for double_ring, else as
 // many as there are key heads to share.
 int neighbours(const std::string& method, int ranks, std::int64_t key_heads);
