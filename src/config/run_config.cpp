@@ -23,8 +23,9 @@ void bind(Options& options, ParallelConfig& config) {
       .add("parallel.sequence", config.sequence, "Ranks that share each sequence, by positions.")
       .add_choice("parallel.sequence_method", config.sequence_method,
                   {"ring", "bidirectional_ring", "double_ring", "tokenring", "rsa", "rsa_reduce_scatter", "ulysses",
-                   "ulysses_ring", "allgather_kv", "window"},
-                  "How attention crosses the sequence axis.")
+                   "ulysses_ring", "allgather_kv", "window", "auto"},
+                  "How attention crosses the sequence axis; auto: the fastest by this machine's measured rates that "
+                  "run.memory_limit allows.")
       .add("parallel.sequence_inner", config.sequence_inner,
            "Neighbours on the sequence axis that share heads (ulysses_ring) or make an inner ring (double_ring), a "
            "divisor of parallel.sequence; 0: chosen.")
@@ -85,6 +86,12 @@ void bind(Options& options, TrainConfig& config) {
   bind(options, config.optimizer);
   bind(options, config.checkpoint);
   bind(options, config.validation);
+}
+
+std::string config_text(TrainConfig config) {
+  Options options("longspan-train", "");
+  bind(options, config);
+  return options.resolved();
 }
 
 }  // namespace longspan

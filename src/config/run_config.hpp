@@ -22,7 +22,7 @@ struct RunConfig {
 
 struct ParallelConfig {
   std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;
-  std::string sequence_method = "ring";   // how attention crosses the sequence axis
+  std::string sequence_method = "ring";   // how attention crosses the sequence axis; auto: chosen
   std::int64_t sequence_inner = 0;        // neighbours of ulysses_ring and double_ring; 0: chosen
   std::string sequence_shard = "zigzag";  // contiguous, zigzag, striped
   std::string schedule = "1f1b";          // 1f1b, gpipe
@@ -85,6 +85,9 @@ void bind(Options& options, OptimizerConfig& config);
 void bind(Options& options, CheckpointConfig& config);
 void bind(Options& options, ValidationConfig& config);
 void bind(Options& options, TrainConfig& config);  // all of them
+
+// The whole configuration as a file; reading it back gives the same.
+std::string config_text(TrainConfig config);
 
 // Checks that need no file and no ranks (sizes that must divide, ranges); throws UserError. Called after
 // apply_preset and before any allocation.

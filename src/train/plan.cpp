@@ -48,6 +48,7 @@ Lines describe_work(const Session& session) {
                                            100 * config.objective.masked_fraction));
   lines.add("mesh", std::format("{} = {} ranks, each {}", session.mesh().shape().str(), session.mesh().shape().size(),
                                 device::description()));
+  if (!session.sequence_choice().empty()) lines.add("sequence", session.sequence_choice());
   lines.add("corpus", std::format("{}: {} tokens in {} documents, {} ({} vocabulary)", session.corpus().path(),
                                   format_count(static_cast<double>(corpus.tokens)), corpus.documents, corpus.tokenizer,
                                   corpus.vocabulary));

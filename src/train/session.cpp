@@ -4,18 +4,16 @@
 #include <cmath>
 #include <numbers>
 
-#include "layout/sequence_groups.hpp"
+#include "mixers/sequence/choose.hpp"
+#include "train/sequence_choice.hpp"
 
 namespace longspan {
 namespace {
 
-// Neighbours on the sequence axis: as many as there are key heads to share, or an inner ring of about the square root.
 int sequence_inner(const TrainConfig& config) {
   const ParallelConfig& p = config.parallel;
   if (p.sequence_inner > 0) return static_cast<int>(p.sequence_inner);
-  const auto ranks = static_cast<int>(p.sequence);
-  if (p.sequence_method == "double_ring") return sequence_group(ranks, std::llround(std::sqrt(p.sequence)));
-  return sequence_group(ranks, config.model.num_kv_heads() / p.tensor);
+  return neighbours(p.sequence_method, static_cast<int>(p.sequence), config.model.num_kv_heads() / p.tensor);
 }
 
 // The error of one rank would leave the others waiting in the next collective: every rank opens the corpus itself and
@@ -50,6 +48,11 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
       shard_(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh_.shape().sequence,
              mesh_.at().sequence),
       store_(mesh_.shape(), mesh_.at()) {
+  if (config_.parallel.sequence_method == "auto") {
+    const SequenceChoice choice = choose_sequence_method(config_, mesh_, corpus_->info().vocabulary);
+    config_.parallel.sequence_method = choice.method;
+    sequence_choice_ = choice.text;
+  }
   MemoryPool::instance().set_limit(static_cast<std::size_t>(config_.run.memory_limit));
   loader_ = std::make_unique<Loader>(corpus_,
                                      LoaderSettings{.sequence_length = config_.data.sequence_length,

@@ -35,6 +35,8 @@ class Session {
   Optimizer& optimizer() { return *optimizer_; }
   PipelineExecutor& executor() { return *executor_; }
   Dtype dtype() const { return dtype_; }
+  // Why parallel.sequence_method is what it is; empty where the configuration named it.
+  const std::string& sequence_choice() const { return sequence_choice_; }
 
   // Distinct parameters of the whole model.
   std::int64_t parameters() const;
@@ -48,6 +50,7 @@ class Session {
  private:
   TrainConfig config_;
   int sequence_inner_;
+  std::string sequence_choice_;
   Mesh mesh_;
   Dtype dtype_;
   std::shared_ptr<const TokenStore> corpus_;

@@ -11,6 +11,7 @@
 #include "train/matrix_rate.hpp"
 #include "train/plan.hpp"
 #include "train/signals.hpp"
+#include "train/stored_config.hpp"
 
 namespace longspan {
 namespace {
@@ -35,12 +36,33 @@ std::vector<std::string> describe_communication() {
   return lines;
 }
 
+// Where a run goes on whose method was chosen, the choice stays: what is measured today may differ, and with another
+// method sums are rounded differently.
+TrainConfig with_earlier_choice(TrainConfig config, const Comm& world) {
+  const RunConfig& run = config.run;
+  ParallelConfig& parallel = config.parallel;
+  if (parallel.sequence_method != "auto" || run.resume == "never") return config;
+  std::string method;
+  together(world, [&] {
+    if (world.rank() != 0) return;
+    const std::string file = run.resume == "auto" ? latest_checkpoint(run.directory + "/" + run.name) : run.resume;
+    if (file.empty()) return;
+    const ParallelConfig earlier = stored_config(file).parallel;
+    if (earlier.sequence == parallel.sequence && earlier.sequence_shard == parallel.sequence_shard) {
+      method = earlier.sequence_method;
+    }
+  });
+  method = world.broadcast_text(method, 0);
+  if (!method.empty()) parallel.sequence_method = method;
+  return config;
+}
+
 }  // namespace
 
-Trainer::Trainer(const TrainConfig& config, const std::string& resolved, const Comm& world)
-    : session_(config, world),
+Trainer::Trainer(const TrainConfig& config, const Comm& world)
+    : session_(with_earlier_choice(config, world), world),
       step_(session_),
-      provenance_(make_provenance(resolved, session_.mesh().shape().str())),
+      provenance_(make_provenance(config_text(session_.config()), session_.mesh().shape().str())),
       folder_(world, config.run.directory, config.run.name),
       reporter_(world.rank() == 0, folder_.log_file()) {
   reporter_.say(describe_plan(session_));
@@ -51,7 +73,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& resolved, const C
     if (world.rank() != 0) return;
     metrics_ = std::make_unique<MetricsWriter>(folder_.metrics(), provenance_, steps_done_ > 0 ? steps_done_ : -1);
   });
-  folder_.write_config(world, resolved);
+  folder_.write_config(world, config_text(session_.config()));
 }
 
 void Trainer::resume() {
