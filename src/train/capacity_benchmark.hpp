@@ -4,7 +4,9 @@
 
 #include <string>
 
+#include "comm/comm.hpp"
 #include "config/run_config.hpp"
+#include "train/result_table.hpp"
 #include "train/step_account.hpp"
 
 namespace longspan {
@@ -20,5 +22,16 @@ struct Capacity {
 // that share it (data x microbatches, or 1 for lengths). EnvironmentError where not even the smallest fits; UserError
 // where something is to grow without a limit.
 Capacity find_capacity(const TrainConfig& config, Grow grow, std::int64_t vocabulary);
+
+struct CapacityBenchmarkConfig {
+  std::string grow = "nothing";     // nothing, batch, length
+  std::int64_t vocabulary = 50257;  // of the accounted model
+  bool real = false;                // run two steps on the ranks that were started, on data.corpus
+  std::string output;
+};
+void bind(Options& options, CapacityBenchmarkConfig& config);
+
+// One row: the sizes, the fullest rank's peak in all and by category, and what it sends a step by axis. Collective.
+ResultTable benchmark_capacity(const TrainConfig& config, const CapacityBenchmarkConfig& bench, const Comm& world);
 
 }  // namespace longspan
