@@ -74,6 +74,8 @@ SequenceChoice choose_sequence_method(const TrainConfig& config, const Mesh& mes
   const SpreadLayer layer = layer_of(config, mesh);
   const SequenceAxes axes{mesh.sequence(), mesh.sequence_inner(), mesh.sequence_outer(), mesh.self()};
   const MachineRates rates = measure_rates(layer, axes);
+  MemoryPool::instance().release_kept_blocks();  // the run's account begins with nothing
+  MemoryPool::instance().reset_peak();
   SequenceChoice choice;
   together(mesh.world(), [&] {
     if (mesh.world().rank() == 0) choice = first_that_fits(config, rank_methods(layer, rates), vocabulary);

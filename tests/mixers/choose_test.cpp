@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+
+#include "mixers/attention_case.hpp"
+#include "mixers/sequence/measure_rates.hpp"
 
 namespace longspan::testing {
 namespace {
@@ -122,6 +126,28 @@ TEST(Choose, NeighboursShareKeyHeadsOrMakeARing) {
   EXPECT_EQ(neighbours("ulysses_ring", 8, 4), 4);
   EXPECT_EQ(neighbours("double_ring", 16, 4), 4);
   EXPECT_EQ(neighbours("double_ring", 8, 1), 2);
+}
+
+// Every rank must come to the same choice, and a run's counters must not show what was sent to measure.
+TEST(MeasureRates, AreTheSameOnAllRanksAndCountNothing) {
+  SpreadLayer l = layer(4, 2);
+  l.length = 256;
+  l.ranks = world().size();
+  l.inner = world().size() % 2 == 0 ? 2 : 1;
+  const AxisOfWorld axis(world(), l.inner);
+  const CommCount before = CommCounters::instance().of_group("sequence");
+  const MachineRates rates = measure_rates(l, axis.axes());
+  EXPECT_EQ(CommCounters::instance().of_group("sequence").calls, before.calls);
+  for (const double rate : {rates.forward, rates.backward}) EXPECT_TRUE(rate > 1e6 && rate < 1e15) << rate;
+  for (const LinkRates& link : {rates.all, rates.inner, rates.outer}) {
+    for (const double value : {link.one_way, link.both_ways, link.all_to_all, rates.forward}) {
+      EXPECT_GT(value, 0);
+      EXPECT_EQ(value, world().all_reduce_value(value, Reduce::max));
+    }
+  }
+  EXPECT_EQ(rates.all.one_way == LinkRates::kInfinite, world().size() == 1);
+  const auto ranked = rank_methods(l, rates);
+  EXPECT_TRUE(std::isfinite(ranked.front().seconds));
 }
 
 }  // namespace

@@ -23,8 +23,12 @@ ResultTable small_table() {
   return table;
 }
 
-const Provenance kProvenance = {.version = "1", .git_hash = "abc", .config = "[bench]\n", .mesh = "2 ranks",
-                                .host = "node7", .time = "2026-11-24T20:00:00Z"};
+const Provenance kProvenance = {.version = "1",
+                                .git_hash = "abc",
+                                .config = "[bench]\n",
+                                .mesh = "2 ranks",
+                                .host = "node7",
+                                .time = "2026-11-24T20:00:00Z"};
 
 template <class T>
 std::vector<T> column(hid_t file, const std::string& name, hid_t type) {
@@ -67,8 +71,7 @@ TEST(ResultTable, RefusesRowsOfOtherColumnsOrTypes) {
   EXPECT_THROW(table.add({{"method", "1", "ring"}}), std::logic_error);
   EXPECT_THROW(table.add({{"method", "1", "ring"}, {"forward", "s", 1.0}, {"length", "token", std::int64_t{1}}}),
                std::logic_error);
-  EXPECT_THROW(table.add({{"method", "1", "ring"}, {"length", "token", 1.0}, {"forward", "s", 1.0}}),
-               std::logic_error);
+  EXPECT_THROW(table.add({{"method", "1", "ring"}, {"length", "token", 1.0}, {"forward", "s", 1.0}}), std::logic_error);
 }
 
 TEST(ResultTable, LeavesNothingWhereItCannotBeWritten) {

@@ -73,6 +73,9 @@ double exchange_seconds(const Comm& group, const Tensor& out, const std::vector<
   });
 }
 
+// Under a name of its own: a run's counters show what the run sends.
+Comm apart(const Comm& group) { return group.split("measurement", 0, group.rank()); }
+
 LinkRates measure_links(const Comm& group, std::int64_t bytes) {
   LinkRates rates;
   const int ranks = group.size(), me = group.rank();
@@ -102,17 +105,18 @@ LinkRates measure_links(const Comm& group, std::int64_t bytes) {
 
 MachineRates measure_rates(const SpreadLayer& layer, const SequenceAxes& axes) {
   MachineRates rates;
-  axes.all.barrier();
+  const Comm all = apart(axes.all);
+  all.barrier();
   if (one_of_the_cores()) measure_products(layer, rates);
   const std::int64_t block = layer.sizes.key_value_token() * layer.length / layer.ranks * layer.sizes.element();
   const std::int64_t bytes = std::clamp(block, kLeastBytes, kMostBytes);
-  rates.all = measure_links(axes.all, bytes);
-  rates.inner = measure_links(axes.inner, bytes);
-  rates.outer = measure_links(axes.outer, bytes);
-  for (double* rate : {&rates.forward, &rates.backward}) *rate = axes.all.all_gather_value(*rate)[0];
+  rates.all = measure_links(all, bytes);
+  rates.inner = measure_links(apart(axes.inner), bytes);
+  rates.outer = measure_links(apart(axes.outer), bytes);
+  for (double* rate : {&rates.forward, &rates.backward}) *rate = all.all_gather_value(*rate)[0];
   for (LinkRates* link : {&rates.all, &rates.inner, &rates.outer}) {
     for (double* value : {&link->latency, &link->one_way, &link->both_ways, &link->all_to_all}) {
-      *value = axes.all.all_gather_value(*value)[0];
+      *value = all.all_gather_value(*value)[0];
     }
   }
   return rates;
