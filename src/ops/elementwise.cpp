@@ -54,6 +54,16 @@ void scale_kernel(const Tensor& x, double factor) {
 }
 
 template <class T>
+void multiply_kernel(const Tensor& x, const Tensor& y) {
+  using A = accumulation_t<T>;
+  const T* const in = x.data<T>();
+  T* const out = y.data<T>();
+  for_elements(
+      "longspan::ops::multiply_elements", y.size(),
+      KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(A(in[i]) * A(out[i])); });
+}
+
+template <class T>
 void copy_columns_kernel(const Tensor& from, std::int64_t first, const Tensor& to) {
   const std::int64_t wide = from.dim(-1), cols = to.dim(-1);
   const T* const in = from.data<T>() + first;
@@ -171,6 +181,11 @@ void add_scaled(const Tensor& x, double factor, const Tensor& y) {
 
 void scale(const Tensor& x, double factor) {
   dispatch_float("scale", x.dtype(), [&]<class T>() { scale_kernel<T>(x, factor); });
+}
+
+void multiply_elements(const Tensor& x, const Tensor& y) {
+  check_same_shape("multiply_elements", x, y);
+  dispatch_float("multiply_elements", x.dtype(), [&]<class T>() { multiply_kernel<T>(x, y); });
 }
 
 void copy_columns(const Tensor& from, std::int64_t first, const Tensor& to) {
