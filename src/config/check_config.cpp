@@ -48,6 +48,7 @@ void check_model(const ModelConfig& model) {
   at_least("model.kv_heads", model.kv_heads, 0);
   at_least("model.feed_forward", model.feed_forward, 0);
   at_least("model.window", model.window, 0);
+  at_least("model.chunk", model.chunk, 1);
   require(model.width % model.heads == 0,
           "model.width = {} cannot be cut into model.heads = {}; use a width that is a multiple of {}", model.width,
           model.heads, model.heads);

@@ -56,6 +56,7 @@ void bind(Options& options, ModelConfig& config) {
       .add("model.rotary_base", config.rotary_base, "Base of the rotary frequencies.")
       .add("model.norm_epsilon", config.norm_epsilon, "Added to the variance under the root of a norm.")
       .add("model.window", config.window, "Sliding window of attention, tokens; 0: unlimited.")
+      .add("model.chunk", config.chunk, "Positions that recurrent token mixers compute at once, as matrix products.")
       .add("model.tied_embeddings", config.tied_embeddings, "The output head is the embedding.")
       .add("model.bias", config.bias, "Linear layers have biases.")
       .add("model.dropout", config.dropout,

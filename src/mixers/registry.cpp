@@ -2,7 +2,10 @@
 #include <map>
 
 #include "mixers/attention.hpp"
+#include "mixers/gla.hpp"
+#include "mixers/linear_attention.hpp"
 #include "mixers/mixer.hpp"
+#include "mixers/retnet.hpp"
 
 namespace longspan {
 namespace {
@@ -15,6 +18,9 @@ std::unique_ptr<Mixer> make(ParameterStore& store, const MixerSettings& settings
 const std::map<std::string, MixerFactory>& registry() {
   static const std::map<std::string, MixerFactory> mixers = {
       {"attention", make<Attention>},
+      {"gla", make<GatedLinearAttention>},
+      {"linear_attention", make<LinearAttention>},
+      {"retnet", make<RetNet>},
   };
   return mixers;
 }

@@ -10,8 +10,9 @@ SequenceContext make_sequence_context(const SequenceShard& shard, std::int64_t f
   SequenceContext context{shard, Tensor::from_host(positions, {shard.local_length()}), {}};
   if (shard.kind() != ShardKind::contiguous && shard.parts() > 1) {
     const SequenceShard run(ShardKind::contiguous, shard.global_length(), shard.parts(), shard.part());
-    context.contiguous = std::make_shared<ContiguousRun>(
-        ContiguousRun{make_sequence_context(run, first_position), plan_reshard(shard, run), plan_reshard(run, shard)});
+    context.contiguous = std::make_shared<ContiguousRun>(ContiguousRun{
+        make_sequence_context(run, first_position), std::make_shared<RowExchange>(plan_reshard(shard, run)),
+        std::make_shared<RowExchange>(plan_reshard(run, shard))});
   }
   return context;
 }

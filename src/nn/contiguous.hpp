@@ -13,7 +13,7 @@ namespace longspan {
 
 struct ContiguousRun {
   SequenceContext sequence;
-  RowExchange enter, leave;
+  std::shared_ptr<const RowExchange> enter, leave;
 };
 
 using ContiguousMixing = std::function<Variable(const Context&, const Variable&)>;

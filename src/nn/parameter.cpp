@@ -17,6 +17,15 @@ void initialize(const Parameter& p, std::uint64_t seed) {
     ops::fill(p.value(), info.init.value);
     return;
   }
+  if (info.init.kind == Initializer::Kind::function) {
+    LONGSPAN_CHECK(info.shape.rank() == 1, "[parameter] {}: only vectors are made entry by entry", info.name);
+    std::vector<double> values;
+    for (std::int64_t i = p.range().begin; i < p.range().end; ++i) {
+      values.push_back(info.init.entry(hash_name(info.name, seed), i));
+    }
+    ops::copy(Tensor::from_host(values, p.local_shape(), Memory::workspace, "initial values"), p.value());
+    return;
+  }
   // The parameter as a matrix of its last dimension: a split of that one shifts columns, of the first one rows.
   const bool columns = info.shard.dim == info.shape.rank() - 1;
   const std::int64_t rows_each = info.shape.rows() / std::max<std::int64_t>(1, info.shape[0]);

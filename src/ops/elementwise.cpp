@@ -64,6 +64,14 @@ void multiply_kernel(const Tensor& x, const Tensor& y) {
 }
 
 template <class T>
+void repeat_row_kernel(const Tensor& row, const Tensor& x) {
+  const double* const in = row.data<double>();
+  T* const out = x.data<T>();
+  const std::int64_t cols = row.size();
+  for_elements("longspan::ops::repeat_row", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(in[i % cols]); });
+}
+
+template <class T>
 void copy_columns_kernel(const Tensor& from, std::int64_t first, const Tensor& to) {
   const std::int64_t wide = from.dim(-1), cols = to.dim(-1);
   const T* const in = from.data<T>() + first;
@@ -186,6 +194,11 @@ void scale(const Tensor& x, double factor) {
 void multiply_elements(const Tensor& x, const Tensor& y) {
   check_same_shape("multiply_elements", x, y);
   dispatch_float("multiply_elements", x.dtype(), [&]<class T>() { multiply_kernel<T>(x, y); });
+}
+
+void repeat_row(const Tensor& row, const Tensor& x) {
+  LONGSPAN_CHECK(row.size() == x.dim(-1), "[repeat_row] {} entries for the rows of {}", row.size(), x.shape().str());
+  dispatch_float("repeat_row", x.dtype(), [&]<class T>() { repeat_row_kernel<T>(row, x); });
 }
 
 void copy_columns(const Tensor& from, std::int64_t first, const Tensor& to) {

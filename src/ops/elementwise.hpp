@@ -14,6 +14,9 @@ void add_scaled(const Tensor& x, double factor, const Tensor& y);  // y += facto
 void scale(const Tensor& x, double factor);                        // x *= factor
 void multiply_elements(const Tensor& x, const Tensor& y);          // y *= x
 
+// Every row of x = the row [cols], float64.
+void repeat_row(const Tensor& row, const Tensor& x);
+
 // Copies a block of columns: to[:, :] = from[:, first : first + to.cols], as rows by the last dimension.
 void copy_columns(const Tensor& from, std::int64_t first, const Tensor& to);
 

@@ -27,14 +27,14 @@ Tensor rows_at(const std::vector<std::int64_t>& positions) {
 }
 
 void expect_exchange(const SequenceShard& held, const WantedPositions& wanted) {
-  const RowExchange plan = plan_row_exchange(held, wanted);
+  const auto plan = std::make_shared<const RowExchange>(plan_row_exchange(held, wanted));
   const Comm axis = world().split("sequence", 0, world().rank());
   CommCounters::instance().reset();
   Tape tape;
   const Variable x(rows_at(held.positions()));
   const Variable y = exchange_rows(tape, x, plan, axis);
   EXPECT_EQ(to_values(y.value()), to_values(rows_at(wanted(axis.rank()))));
-  EXPECT_EQ(CommCounters::instance().of_group("sequence").bytes, 8 * kBatch * kWidth * plan.leaving(axis.rank()));
+  EXPECT_EQ(CommCounters::instance().of_group("sequence").bytes, 8 * kBatch * kWidth * plan->leaving(axis.rank()));
 
   // Every copy of a row brings its value back: the gradient is the value times the number of copies.
   y.set_gradient(rows_at(wanted(axis.rank())));

@@ -51,26 +51,26 @@ Tensor message(std::int64_t rows, std::int64_t cols, Dtype dtype) {
 
 }  // namespace
 
-Variable exchange_rows(Tape& tape, const Variable& x, const RowExchange& plan, const Comm& axis) {
+Variable exchange_rows(Tape& tape, const Variable& x, std::shared_ptr<const RowExchange> plan, const Comm& axis) {
   const Tensor& rows = x.value();
   const std::int64_t b = rows.dim(0), t = rows.dim(1), c = rows.dim(2);
-  const auto wanted = static_cast<std::int64_t>(plan.receive.size());
-  const std::vector<std::int64_t> leaving = batch_rows(plan.send, plan.send_rows, b, t);
-  const std::vector<std::int64_t> arriving = batch_rows(plan.receive, plan.receive_rows, b, wanted);
+  const auto wanted = static_cast<std::int64_t>(plan->receive.size());
+  const std::vector<std::int64_t> leaving = batch_rows(plan->send, plan->send_rows, b, t);
+  const std::vector<std::int64_t> arriving = batch_rows(plan->receive, plan->receive_rows, b, wanted);
   const auto leaves = static_cast<std::int64_t>(leaving.size()), arrives = static_cast<std::int64_t>(arriving.size());
 
   const Variable y(Tensor::empty({b, wanted, c}, rows.dtype()));
   {
     const Tensor send = message(leaves, c, rows.dtype()), receive = message(arrives, c, rows.dtype());
     ops::gather_rows(rows, index_tensor(leaving), send);
-    axis.all_to_all(send, times(plan.send_rows, b), receive, times(plan.receive_rows, b));
+    axis.all_to_all(send, times(plan->send_rows, b), receive, times(plan->receive_rows, b));
     ops::scatter_rows(receive, index_tensor(arriving), y.value());
   }
-  tape.record("exchange_rows", [=, &plan, &axis] {
+  tape.record("exchange_rows", [=, &axis] {
     const Tensor dy = y.take_gradient();
     const Tensor send = message(arrives, c, dy.dtype()), receive = message(leaves, c, dy.dtype());
     ops::gather_rows(dy, index_tensor(arriving), send);
-    axis.all_to_all(send, times(plan.receive_rows, b), receive, times(plan.send_rows, b));
+    axis.all_to_all(send, times(plan->receive_rows, b), receive, times(plan->send_rows, b));
     const auto dx = x.gradient_slot();
     if (!dx.accumulate) dx.tensor.set_zero();
     const Sorted sorted = sort_by_row(leaving, b * t);

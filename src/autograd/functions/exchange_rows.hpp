@@ -3,6 +3,8 @@
 // row that leaves it. Collective over the axis.
 #pragma once
 
+#include <memory>
+
 #include "autograd/tape.hpp"
 #include "autograd/variable.hpp"
 #include "comm/comm.hpp"
@@ -10,7 +12,7 @@
 
 namespace longspan {
 
-// `plan` and the axis must outlive the tape.
-Variable exchange_rows(Tape& tape, const Variable& x, const RowExchange& plan, const Comm& axis);
+// The axis must outlive the tape.
+Variable exchange_rows(Tape& tape, const Variable& x, std::shared_ptr<const RowExchange> plan, const Comm& axis);
 
 }  // namespace longspan
