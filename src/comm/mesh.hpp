@@ -11,8 +11,9 @@ namespace longspan {
 class Mesh {
  public:
   // Collective over all ranks of `world`. Throws UserError where shape.size() is not the number of ranks: the same
-  // sentence on every rank.
-  Mesh(const Comm& world, const MeshShape& shape);
+  // sentence on every rank. The sequence axis is made of groups of `sequence_inner` neighbours (a divisor of it). All
+  // groups of a phantom world are phantoms: shape-only execution plays any rank of any mesh.
+  Mesh(const Comm& world, const MeshShape& shape, int sequence_inner = 1);
 
   const MeshShape& shape() const { return shape_; }
   const MeshCoordinate& at() const { return at_; }
@@ -23,6 +24,10 @@ class Mesh {
   const Comm& pipeline() const { return pipeline_; }
   const Comm& sequence() const { return sequence_; }
   const Comm& axis(Axis axis) const;
+  // The neighbours on the sequence axis, and the ranks at this rank's place among theirs; both count as "sequence".
+  const Comm& sequence_inner() const { return sequence_inner_; }
+  const Comm& sequence_outer() const { return sequence_outer_; }
+  const Comm& self() const { return self_; }          // this rank alone
   const Comm& replicas() const { return replicas_; }  // data x sequence: ranks that hold the same parameters
   const Comm& model() const { return model_; }        // tensor x pipeline: ranks that together hold one model
   // First and last pipeline stage, which share a tied embedding; a group of one on middle stages or one stage.
@@ -34,7 +39,7 @@ class Mesh {
  private:
   MeshShape shape_;
   MeshCoordinate at_;
-  Comm world_, data_, tensor_, pipeline_, sequence_, replicas_, model_, ends_;
+  Comm world_, data_, tensor_, pipeline_, sequence_, sequence_inner_, sequence_outer_, self_, replicas_, model_, ends_;
 };
 
 }  // namespace longspan

@@ -1,4 +1,6 @@
 // What a configuration must fulfil whatever the files and the number of ranks.
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "config/mixer_pattern.hpp"
 #include "config/run_config.hpp"
@@ -49,6 +51,7 @@ void check_model(const ModelConfig& model) {
   at_least("model.feed_forward", model.feed_forward, 0);
   at_least("model.window", model.window, 0);
   at_least("model.chunk", model.chunk, 1);
+  at_least("model.state_width", model.state_width, 1);
   require(model.width % model.heads == 0,
           "model.width = {} cannot be cut into model.heads = {}; use a width that is a multiple of {}", model.width,
           model.heads, model.heads);
@@ -96,6 +99,26 @@ void check_shares(const TrainConfig& config) {
       config.data.batch, parallel.data, parallel.microbatches);
 }
 
+// What the ways across the sequence axis ask of the sizes.
+void check_sequence_method(const TrainConfig& config) {
+  const ParallelConfig& parallel = config.parallel;
+  const std::string& method = parallel.sequence_method;
+  at_least("parallel.sequence_inner", parallel.sequence_inner, 0);
+  require(parallel.sequence_inner == 0 || parallel.sequence % parallel.sequence_inner == 0,
+          "parallel.sequence_inner = {} does not divide parallel.sequence = {}; use a divisor, or 0 to have one chosen",
+          parallel.sequence_inner, parallel.sequence);
+  require(method != "window" || config.model.window > 0 || parallel.sequence == 1,
+          "parallel.sequence_method = window needs a sliding window; set model.window or use another method");
+  const std::int64_t heads = config.model.heads / parallel.tensor;
+  const std::int64_t sharers = method == "ulysses"        ? parallel.sequence
+                               : method == "ulysses_ring" ? std::max<std::int64_t>(1, parallel.sequence_inner)
+                                                          : 1;
+  require(sharers <= heads,
+          "parallel.sequence_method = {} cannot share {} heads (model.heads / parallel.tensor) among {} ranks; use "
+          "ulysses_ring with parallel.sequence_inner of at most {}, or another method",
+          method, heads, sharers, heads);
+}
+
 void check_optimizer(const OptimizerConfig& optimizer) {
   positive("optimizer.learning_rate", optimizer.learning_rate);
   at_least("optimizer.warmup", optimizer.warmup, 0);
@@ -117,6 +140,7 @@ void check(const TrainConfig& config) {
   at_least("data.batch", config.data.batch, 1);
   up_to("data.validation_fraction", config.data.validation_fraction, 0.5);
   check_shares(config);
+  check_sequence_method(config);
   check_optimizer(config.optimizer);
   at_least("checkpoint.every", config.checkpoint.every, 0);
   at_least("checkpoint.keep", config.checkpoint.keep, 0);

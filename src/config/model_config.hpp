@@ -21,8 +21,10 @@ struct ModelConfig {
   std::string positions = "rotary";  // rotary, learned, alibi, none
   double rotary_base = 10000;
   double norm_epsilon = 1e-5;
-  std::int64_t window = 0;  // sliding window of attention, tokens; 0: unlimited
-  std::int64_t chunk = 64;  // positions that recurrent mixers compute at once
+  std::int64_t window = 0;            // sliding window of attention, tokens; 0: unlimited
+  std::int64_t chunk = 64;            // positions that recurrent mixers compute at once
+  std::int64_t state_width = 128;     // N of state space mixers
+  bool negative_eigenvalues = false;  // beta of the delta rule up to 2
   bool tied_embeddings = true;
   bool bias = false;   // biases in linear layers
   double dropout = 0;  // of embeddings, attention probabilities and residual branches

@@ -21,10 +21,16 @@ void bind(Options& options, ParallelConfig& config) {
       .add("parallel.tensor", config.tensor, "Ranks that share each layer, by heads and columns.")
       .add("parallel.pipeline", config.pipeline, "Stages that share the layers.")
       .add("parallel.sequence", config.sequence, "Ranks that share each sequence, by positions.")
-      .add_choice("parallel.sequence_method", config.sequence_method, {"ring"},
+      .add_choice("parallel.sequence_method", config.sequence_method,
+                  {"ring", "bidirectional_ring", "double_ring", "tokenring", "ulysses", "ulysses_ring", "allgather_kv",
+                   "window"},
                   "How attention crosses the sequence axis.")
-      .add_choice("parallel.sequence_shard", config.sequence_shard, {"contiguous", "zigzag", "striped"},
-                  "Which positions a rank of the sequence axis holds; zigzag balances causal attention.")
+      .add("parallel.sequence_inner", config.sequence_inner,
+           "Neighbours on the sequence axis that share heads (ulysses_ring) or make an inner ring (double_ring), a "
+           "divisor of parallel.sequence; 0: chosen.")
+      .add_choice("parallel.sequence_shard", config.sequence_shard, {"auto", "contiguous", "zigzag", "striped"},
+                  "Which positions a rank of the sequence axis holds; auto: contiguous where all token mixers are "
+                  "recurrent, otherwise zigzag, which balances causal attention.")
       .add_choice("parallel.schedule", config.schedule, {"1f1b", "gpipe"},
                   "Order of forward and backward in the pipeline.")
       .add("parallel.microbatches", config.microbatches, "Parts of a data rank's batch that run one after the other.")

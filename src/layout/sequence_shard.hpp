@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "layout/split.hpp"
+
 namespace longspan {
 
 enum class ShardKind { contiguous, zigzag, striped };
@@ -42,6 +44,12 @@ class SequenceShard {
   std::vector<PositionRun> runs(int part) const;
   std::int64_t longest() const;  // the largest local_length over the parts
 
+  // The same cut seen by another part.
+  SequenceShard of_part(int part) const;
+  // Parts g*size .. g*size + size-1 together as part g, with their rows in the order of positions where that makes
+  // longer runs: what a rank holds after an all-to-all within a group of `size` neighbours. `size` divides parts().
+  SequenceShard grouped(int size) const;
+
   // Who holds a position, and in which local row.
   struct Place {
     int part;
@@ -51,10 +59,23 @@ class SequenceShard {
   Place place(std::int64_t position) const;
 
  private:
+  std::vector<PositionRun> runs_of_base(int base_part) const;  // of the cut before grouping
+
   ShardKind kind_;
   std::int64_t length_;
   int parts_, part_;
+  int group_ = 1;  // base parts that one part stands for
   std::vector<PositionRun> runs_;
 };
+
+// Rows of a base part and where they stand in its group: row + i of the part is row to + i * step of the group.
+struct RowMove {
+  std::int64_t row, to, count, step;
+  bool operator==(const RowMove&) const = default;
+};
+std::vector<RowMove> rows_in_group(const SequenceShard& base, int part, int group_size);
+
+// The runs of rows [rows.begin, rows.end), renumbered from 0.
+std::vector<PositionRun> slice_runs(const std::vector<PositionRun>& runs, const Range& rows);
 
 }  // namespace longspan

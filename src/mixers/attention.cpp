@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "autograd/functions/tensor_axis.hpp"
-#include "mixers/ring_attention.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/write_rows.hpp"
 
@@ -43,6 +42,10 @@ void record_split(Tape& tape, const Variable& x, const Variable& heads, const op
   });
 }
 
+SequenceAxes sequence_axes(const Mesh& mesh) {
+  return {mesh.sequence(), mesh.sequence_inner(), mesh.sequence_outer(), mesh.self()};
+}
+
 }  // namespace
 
 struct Attention::Heads {
@@ -51,6 +54,7 @@ struct Attention::Heads {
 
 Attention::Attention(ParameterStore& store, const MixerSettings& s)
     : model_(s.model),
+      method_(make_sequence_method(s.sequence_method, store.mesh().sequence, s.sequence_inner)),
       layer_(s.layer),
       heads_(s.model.heads / store.mesh().tensor),
       kv_heads_(s.model.num_kv_heads() / store.mesh().tensor),
@@ -89,25 +93,25 @@ Attention::Heads Attention::project(const Context& context, const Variable& x) c
 Variable Attention::forward(const Context& context, const Variable& x) const {
   Tape& tape = context.tape;
   const Comm& tensor_axis = context.mesh.tensor();
-  const SequenceShard& shard = context.sequence.shard;
   const Variable input = enter_tensor_region(tape, x, tensor_axis);
   const Heads heads = project(context, input);
 
-  const Visibility visible =
-      make_visibility({.causal = true, .window = model_.window}, shard, context.batch, context.document_starts);
   ops::AttentionRules rules = position_rules(x.value().dtype());
-  rules.query_runs = shard.runs();
-  rules.visible_begin = visible.begin;
-  rules.visible_end = visible.end;
   if (context.training() && model_.dropout > 0) {
     rules.dropout = model_.dropout;
     rules.dropout_key = hash_name("attention", context.dropout_key + static_cast<std::uint64_t>(layer_));
     rules.first_head = first_head_;
     rules.first_sequence = context.first_sequence;
   }
-  const Variable o = ring_attention(tape, rules, heads.q, heads.kv, shard, context.mesh.sequence());
-
-  return join(context, o);
+  const AttentionLayer layer{.tape = tape,
+                             .axes = sequence_axes(context.mesh),
+                             .shard = context.sequence.shard,
+                             .mask = {.causal = true, .window = model_.window},
+                             .batch = context.batch,
+                             .document_starts = context.document_starts,
+                             .visibility = context.visibility,
+                             .rules = rules};
+  return join(context, method_->attend(layer, heads.q, heads.kv));
 }
 
 // Heads back to rows, and the output projection.

@@ -1,9 +1,10 @@
 // Softmax attention with grouped-query heads (Vaswani et al. 2017, Ainslie et al. 2023): rotary, ALiBi or no position
-// term, causal, sliding window, documents. Heads are split over the tensor axis; over the sequence axis keys and values
-// go round a ring (mixers/ring_attention.hpp).
+// term, causal, sliding window, documents. Heads are split over the tensor axis; how it crosses
+// the sequence axis is a method of mixers/sequence/.
 #pragma once
 
 #include "mixers/mixer.hpp"
+#include "mixers/sequence/sequence_method.hpp"
 #include "nn/linear.hpp"
 #include "ops/attention.hpp"
 
@@ -25,6 +26,7 @@ class Attention : public Mixer {
   ops::AttentionRules position_rules(Dtype dtype) const;
 
   ModelConfig model_;
+  std::unique_ptr<SequenceMethod> method_;
   int layer_;
   std::int64_t heads_, kv_heads_, head_width_;  // of this rank
   std::int64_t first_head_;

@@ -14,12 +14,14 @@
 
 namespace longspan {
 
-// What a mixer needs to declare its parameters.
+// What a mixer needs to declare its parameters and to cross the sequence axis.
 struct MixerSettings {
   std::string name;  // "blocks.3.attention": prefix of its parameters
   int layer = 0;     // global number
   int group = 0;     // of its parameters
   ModelConfig model;
+  std::string sequence_method = "ring";  // of attention
+  int sequence_inner = 1;                // neighbours of its two-level methods
 };
 
 struct MixerCost {
@@ -52,5 +54,7 @@ using MixerFactory = std::function<std::unique_ptr<Mixer>(ParameterStore&, const
 // By name; an unknown one is a UserError that lists the known ones.
 std::unique_ptr<Mixer> make_mixer(const std::string& kind, ParameterStore& store, const MixerSettings& settings);
 std::vector<std::string> mixer_names();
+// Whether a mixer runs over positions one after the other, so that ranks of the sequence axis hold contiguous runs.
+bool is_recurrent(const std::string& kind);
 
 }  // namespace longspan

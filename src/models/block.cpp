@@ -9,16 +9,21 @@ namespace {
 
 std::string block_name(int layer, const std::string& part) { return std::format("blocks.{}.{}", layer, part); }
 
+MixerSettings named(MixerSettings settings, const std::string& name) {
+  settings.name = name;
+  return settings;
+}
+
 }  // namespace
 
-Block::Block(ParameterStore& store, const ModelConfig& config, int layer, const std::string& kind, int group)
-    : layer_(layer),
-      group_(group),
-      dropout_(config.dropout),
-      mixer_norm_(store, block_name(layer, "mixer_norm"), config, group),
-      mixer_(make_mixer(kind, store, {block_name(layer, kind), layer, group, config})),
-      feed_forward_norm_(store, block_name(layer, "feed_forward_norm"), config, group),
-      feed_forward_(store, block_name(layer, "feed_forward"), config, group) {}
+Block::Block(ParameterStore& store, const std::string& kind, const MixerSettings& s)
+    : layer_(s.layer),
+      group_(s.group),
+      dropout_(s.model.dropout),
+      mixer_norm_(store, block_name(s.layer, "mixer_norm"), s.model, s.group),
+      mixer_(make_mixer(kind, store, named(s, block_name(s.layer, kind)))),
+      feed_forward_norm_(store, block_name(s.layer, "feed_forward_norm"), s.model, s.group),
+      feed_forward_(store, block_name(s.layer, "feed_forward"), s.model, s.group) {}
 
 Variable Block::residual(const Context& context, const Variable& x, const Variable& branch, const char* site) const {
   Variable f = branch;

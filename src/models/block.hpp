@@ -11,8 +11,8 @@ namespace longspan {
 
 class Block {
  public:
-  // `layer` is the global number; `kind` names the token mixer.
-  Block(ParameterStore& store, const ModelConfig& config, int layer, const std::string& kind, int group);
+  // `kind` names the token mixer; its settings are those of the block but for the name.
+  Block(ParameterStore& store, const std::string& kind, const MixerSettings& settings);
 
   Variable forward(const Context& context, const Variable& x) const;
   Variable extend(const Context& context, const Variable& x, MixerCache& cache) const;

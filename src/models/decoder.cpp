@@ -32,8 +32,12 @@ Decoder::Decoder(const DecoderSettings& settings, ParameterStore& store) : setti
   }
   const Range mine = stage_layers(layers, store_.mesh().pipeline, store_.at().pipeline);
   for (auto layer = static_cast<int>(mine.begin); layer < mine.end; ++layer) {
-    blocks_.push_back(
-        std::make_unique<Block>(store_, model, layer, kinds_[static_cast<std::size_t>(layer)], layer + 1));
+    const MixerSettings mixer{.layer = layer,
+                              .group = layer + 1,
+                              .model = model,
+                              .sequence_method = settings_.sequence_method,
+                              .sequence_inner = settings_.sequence_inner};
+    blocks_.push_back(std::make_unique<Block>(store_, kinds_[static_cast<std::size_t>(layer)], mixer));
   }
   if (last_stage()) {
     final_norm_ = std::make_unique<Norm>(store_, "final_norm", model, head_group_);
@@ -148,7 +152,7 @@ double Decoder::training_flops(std::int64_t t) const {
   double forward = 2 * tokens * d * static_cast<double>(settings_.vocabulary);
   ParameterStore shapes({}, {});
   for (std::size_t i = 0; i < kinds_.size(); ++i) {
-    forward += feed_forward + make_mixer(kinds_[i], shapes, {"", 0, 0, model})->cost(t).forward_flops;
+    forward += feed_forward + make_mixer(kinds_[i], shapes, {.model = model})->cost(t).forward_flops;
   }
   return 3 * forward;
 }

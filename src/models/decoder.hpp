@@ -15,6 +15,8 @@ struct DecoderSettings {
   std::int64_t vocabulary = 0;
   std::int64_t max_length = 0;    // of learned positions
   bool recompute_blocks = false;  // keep only each block's input
+  std::string sequence_method = "ring";
+  int sequence_inner = 1;
 };
 
 struct DecoderCache {

@@ -32,6 +32,14 @@ Visibility make_visibility(const MaskRule& rule, const SequenceShard& shard, std
   return {Tensor::from_host(begin, shape), Tensor::from_host(end, shape)};
 }
 
+const Visibility& VisibilityCache::of(const MaskRule& rule, const SequenceShard& rows, std::int64_t batch,
+                                      const std::vector<std::vector<std::int64_t>>& document_starts) {
+  const Key key{rule.causal, rule.window, rows.parts(), rows.part()};
+  const auto found = made_.find(key);
+  if (found != made_.end()) return found->second;
+  return made_.emplace(key, make_visibility(rule, rows, batch, document_starts)).first->second;
+}
+
 Tensor make_dropout_rows(const SequenceShard& shard, std::int64_t batch, std::int64_t first_sequence) {
   std::vector<std::int64_t> rows;
   for (std::int64_t b = 0; b < batch; ++b) {

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "autograd/tape.hpp"
@@ -37,6 +39,18 @@ struct Visibility {
 Visibility make_visibility(const MaskRule& rule, const SequenceShard& shard, std::int64_t batch,
                            const std::vector<std::vector<std::int64_t>>& document_starts);
 
+// The intervals of one microbatch, made once for all layers of a kind: for any mask rule and the rows of any part of
+// any cut (methods that move queries need those of other ranks).
+class VisibilityCache {
+ public:
+  const Visibility& of(const MaskRule& rule, const SequenceShard& rows, std::int64_t batch,
+                       const std::vector<std::vector<std::int64_t>>& document_starts);
+
+ private:
+  using Key = std::tuple<bool, std::int64_t, int, int>;  // causal, window, parts, part
+  std::map<Key, Visibility> made_;
+};
+
 struct Context {
   Tape& tape;
   const Mesh& mesh;
@@ -46,13 +60,15 @@ struct Context {
   std::vector<std::vector<std::int64_t>> document_starts;
   std::uint64_t dropout_key = 0;  // of the seed and the step; 0 outside training, where nothing is dropped
   Tensor dropout_rows;            // int64 [B * T_local]: global row numbers, for counter-based masks
+  std::shared_ptr<VisibilityCache> visibility = std::make_shared<VisibilityCache>();
 
   bool training() const { return dropout_key != 0; }
 };
 
 // The same context on another tape (a segment that is computed again).
 inline Context with_tape(const Context& c, Tape& tape) {
-  return {tape, c.mesh, c.sequence, c.batch, c.first_sequence, c.document_starts, c.dropout_key, c.dropout_rows};
+  return {tape,          c.mesh,         c.sequence,  c.batch, c.first_sequence, c.document_starts,
+          c.dropout_key, c.dropout_rows, c.visibility};
 }
 
 // Global number of every local row, (first_sequence + b) * T + position: what dropout counts by.

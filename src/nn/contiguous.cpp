@@ -13,10 +13,13 @@ Variable in_contiguous_run(const Context& context, const Variable& x, const Cont
   const std::shared_ptr<ContiguousRun>& run = context.sequence.contiguous;
   if (!run) return mix(context, x);
   const Comm& axis = context.mesh.sequence();
-  Context inner{context.tape,           context.mesh,
-                run->sequence,          context.batch,
-                context.first_sequence, context.document_starts,
-                context.dropout_key,    {}};
+  const Context inner{.tape = context.tape,
+                      .mesh = context.mesh,
+                      .sequence = run->sequence,
+                      .batch = context.batch,
+                      .first_sequence = context.first_sequence,
+                      .document_starts = context.document_starts,
+                      .dropout_key = context.dropout_key};
   const Variable y = mix(inner, exchange_rows(context.tape, x, run->enter, axis));
   return exchange_rows(context.tape, y, run->leave, axis);
 }

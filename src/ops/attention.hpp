@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "layout/sequence_shard.hpp"
@@ -32,7 +33,11 @@ struct AttentionRules {
   std::uint64_t dropout_key = 0;  // of this layer and step
   // Of local head 0 and local sequence 0 in the whole model and batch: what the dropout counter is made of.
   std::int64_t first_head = 0, first_sequence = 0;
+  std::function<void()> poll;  // called between tiles, so that messages move on while a visit computes
 };
+
+// The same for a layer of the local query heads [first, first + count) alone.
+AttentionRules rules_for_heads(AttentionRules rules, std::int64_t first, std::int64_t count);
 
 struct AttentionState {
   Tensor acc;   // [B, H, Tq, K]
@@ -46,6 +51,11 @@ void attention_visit(const AttentionRules& rules, const Tensor& q, const Tensor&
                      const std::vector<PositionRun>& key_runs, const AttentionState& state);
 // o (dtype of q) and lse [B, H, Tq] (accumulation dtype).
 void attention_finish(const AttentionState& state, const Tensor& o, const Tensor& lse);
+
+// Adds a visit that was finished elsewhere, (o, lse) [B, H, n, K] and [B, H, n] in the accumulation dtype, to the rows
+// [first_row, first_row + n) of the state:  m' = max(m, lse), l' = l e^(m-m') + e^(lse-m'), acc' likewise. A row with
+// lse = -inf saw nothing and changes nothing.
+void attention_merge(const AttentionState& state, const Tensor& o, const Tensor& lse, std::int64_t first_row);
 
 // delta[i] = do_i . o_i, [B, H, Tq] in the accumulation dtype: shared by all visits of the backward.
 void attention_delta(const Tensor& o, const Tensor& dout, const Tensor& delta);

@@ -103,8 +103,9 @@ void matmul(const MatrixRef& a, const MatrixRef& b, const MatrixRef& c, const Ma
     if (!options.accumulate) dispatch_float("matmul", a.dtype, [&]<class B>() { empty_product<B>(c, options); });
     return;
   }
-  flops_so_far += 2.0 * static_cast<double>(size.m) * static_cast<double>(size.n) * static_cast<double>(size.k) *
-                  static_cast<double>(options.batch);
+  const double flops = 2.0 * static_cast<double>(size.m) * static_cast<double>(size.n) * static_cast<double>(size.k) *
+                       static_cast<double>(options.batch);
+  flops_so_far += shape_only() ? 0 : flops;
   if (a.dtype == Dtype::float64) {
     multiply_float64(size, a, b, c, options);
   } else {

@@ -1,21 +1,23 @@
 #include "train/session.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numbers>
+
+#include "config/mixer_pattern.hpp"
+#include "layout/sequence_groups.hpp"
+#include "mixers/mixer.hpp"
 
 namespace longspan {
 namespace {
 
-MeshShape mesh_shape(const ParallelConfig& p) {
-  return {static_cast<int>(p.data), static_cast<int>(p.tensor), static_cast<int>(p.pipeline),
-          static_cast<int>(p.sequence)};
-}
-
-ShardKind shard_kind(const std::string& name) {
-  for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
-    if (name == to_string(kind)) return kind;
-  }
-  throw UserError("parallel.sequence_shard = '{}' is no shard; use contiguous, zigzag or striped", name);
+// Neighbours on the sequence axis: as many as there are key heads to share, or an inner ring of about the square root.
+int sequence_inner(const TrainConfig& config) {
+  const ParallelConfig& p = config.parallel;
+  if (p.sequence_inner > 0) return static_cast<int>(p.sequence_inner);
+  const auto ranks = static_cast<int>(p.sequence);
+  if (p.sequence_method == "double_ring") return sequence_group(ranks, std::llround(std::sqrt(p.sequence)));
+  return sequence_group(ranks, config.model.num_kv_heads() / p.tensor);
 }
 
 // The error of one rank would leave the others waiting in the next collective: every rank opens the corpus itself and
@@ -27,13 +29,32 @@ std::shared_ptr<const TokenStore> open_corpus(const DataConfig& data) {
 
 }  // namespace
 
-Session::Session(const TrainConfig& config, const Comm& world)
+MeshShape mesh_shape(const ParallelConfig& p) {
+  return {static_cast<int>(p.data), static_cast<int>(p.tensor), static_cast<int>(p.pipeline),
+          static_cast<int>(p.sequence)};
+}
+
+ShardKind shard_kind(const TrainConfig& config) {
+  const std::string& name = config.parallel.sequence_shard;
+  if (name == "auto") {
+    const std::vector<std::string> mixers = expand_mixers(config.model.mixers, config.model.layers);
+    return std::ranges::all_of(mixers, is_recurrent) ? ShardKind::contiguous : ShardKind::zigzag;
+  }
+  for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
+    if (name == to_string(kind)) return kind;
+  }
+  throw UserError("parallel.sequence_shard = '{}' is no shard; use auto, contiguous, zigzag or striped", name);
+}
+
+Session::Session(const TrainConfig& config, const Comm& world) : Session(config, world, open_corpus(config.data)) {}
+
+Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<const TokenStore> corpus)
     : config_(config),
-      mesh_(world, mesh_shape(config.parallel)),
+      sequence_inner_(sequence_inner(config)),
+      mesh_(world, mesh_shape(config.parallel), sequence_inner_),
       dtype_(parse_float_dtype(config.run.dtype, "run.dtype")),
-      corpus_(open_corpus(config.data)),
-      shard_(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh_.shape().sequence,
-             mesh_.at().sequence),
+      corpus_(std::move(corpus)),
+      shard_(shard_kind(config), config.data.sequence_length, mesh_.shape().sequence, mesh_.at().sequence),
       store_(mesh_.shape(), mesh_.at()) {
   MemoryPool::instance().set_limit(static_cast<std::size_t>(config_.run.memory_limit));
   loader_ = std::make_unique<Loader>(corpus_,
@@ -48,7 +69,9 @@ Session::Session(const TrainConfig& config, const Comm& world)
   decoder_ = std::make_unique<Decoder>(DecoderSettings{.model = config_.model,
                                                        .vocabulary = corpus_->info().vocabulary,
                                                        .max_length = config_.data.sequence_length,
-                                                       .recompute_blocks = config_.parallel.recompute == "block"},
+                                                       .recompute_blocks = config_.parallel.recompute == "block",
+                                                       .sequence_method = config_.parallel.sequence_method,
+                                                       .sequence_inner = sequence_inner_},
                                        store_);
 }
 
@@ -62,7 +85,11 @@ void Session::allocate(bool training) {
       dtype_);
 }
 
-std::int64_t Session::parameters() const { return mesh_.model().all_reduce_value(store_.counted_elements()); }
+std::int64_t Session::parameters() const {
+  ParameterStore one_rank({}, {});
+  const Decoder whole(decoder_->settings(), one_rank);
+  return one_rank.counted_elements();
+}
 
 std::int64_t Session::state_bytes() const {
   const auto value = static_cast<std::int64_t>(size_of(dtype_));

@@ -13,10 +13,16 @@
 
 namespace longspan {
 
+MeshShape mesh_shape(const ParallelConfig& parallel);
+// parallel.sequence_shard, where auto depends on the mixers.
+ShardKind shard_kind(const TrainConfig& config);
+
 class Session {
  public:
   // Declares the model; allocates nothing. Collective over the world.
   Session(const TrainConfig& config, const Comm& world);
+  // The same on a given corpus instead of data.corpus.
+  Session(const TrainConfig& config, const Comm& world, std::shared_ptr<const TokenStore> corpus);
 
   // Parameters with their initial values; with `training` also gradients and optimizer states.
   void allocate(bool training);
@@ -31,7 +37,7 @@ class Session {
   PipelineExecutor& executor() { return *executor_; }
   Dtype dtype() const { return dtype_; }
 
-  // Distinct parameters of the whole model. Collective.
+  // Distinct parameters of the whole model.
   std::int64_t parameters() const;
   // Bytes this rank will hold for parameters, gradients and optimizer states.
   std::int64_t state_bytes() const;
@@ -42,6 +48,7 @@ class Session {
 
  private:
   TrainConfig config_;
+  int sequence_inner_;
   Mesh mesh_;
   Dtype dtype_;
   std::shared_ptr<const TokenStore> corpus_;

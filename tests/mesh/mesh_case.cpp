@@ -8,6 +8,7 @@
 #include <format>
 
 #include "base/hash.hpp"
+#include "mixers/sequence/sequence_method.hpp"
 
 namespace longspan::mesh_test {
 namespace {
@@ -63,7 +64,7 @@ TrainConfig small_config(const std::string& corpus) {
   return c;
 }
 
-Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks, int steps) {
+TrainConfig with_mesh(TrainConfig config, const MeshShape& shape) {
   config.parallel.data = shape.data;
   config.parallel.tensor = shape.tensor;
   config.parallel.pipeline = shape.pipeline;
@@ -71,7 +72,11 @@ Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks,
   // The microbatches of a data rank shrink with the number of data ranks: one sequence each at 4 x 2.
   if (config.data.batch % (shape.data * config.parallel.microbatches) != 0) config.parallel.microbatches = 1;
   check(config);
-  Session session(config, ranks);
+  return config;
+}
+
+Outcome run_steps(const TrainConfig& config, const MeshShape& shape, const Comm& ranks, int steps) {
+  Session session(with_mesh(config, shape), ranks);
   session.allocate(true);
   TrainingStep step(session);
   Outcome outcome;
@@ -87,6 +92,15 @@ Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks,
     outcome.dims[p->info().name] = p->info().shard.dim;
   }
   return outcome;
+}
+
+std::vector<std::string> methods_on(const TrainConfig& config, const MeshShape& shape) {
+  std::vector<std::string> methods;
+  for (const std::string& name : sequence_method_names()) {
+    if (name == "ulysses" && config.model.heads / shape.tensor < shape.sequence) continue;
+    methods.push_back(name);
+  }
+  return methods;
 }
 
 std::vector<MeshShape> factorisations(int n) {

@@ -73,6 +73,28 @@ TEST_F(MeshEquality, EveryShardOfTheSequence) {
   }
 }
 
+// On more than 4 ranks each mesh takes its turn with two of the methods.
+TEST_F(MeshEquality, EveryWayAcrossTheSequenceAxis) {
+  TrainConfig c = small_config(corpus);
+  c.model.window = 17;
+  c.model.dropout = 0.1;
+  const Comm self = world().split("self", world().rank(), 0);
+  const Outcome one = run_steps(c, {}, self, 2);
+  std::size_t turn = 0;
+  for (const MeshShape& shape : factorisations(world().size())) {
+    if (shape.sequence == 1) continue;
+    const std::vector<std::string> methods = methods_on(c, shape);
+    const std::size_t count = world().size() <= 4 ? methods.size() : 2;
+    for (std::size_t i = 0; i < count; ++i) {
+      c.parallel.sequence_method = methods[turn++ % methods.size()];
+      c.parallel.recompute = i % 2 == 0 ? "none" : "block";
+      const Outcome mesh = run_steps(c, shape, world(), 2);
+      EXPECT_LT(loss_deviation(mesh, one), kTolerance) << c.parallel.sequence_method << " on " << shape.str();
+      EXPECT_LT(gradient_deviation(mesh, one), kTolerance) << c.parallel.sequence_method << " on " << shape.str();
+    }
+  }
+}
+
 TEST_F(MeshEquality, TheSameMeshTwiceGivesTheSameBits) {
   const MeshShape shape = factorisations(world().size()).back();
   TrainConfig c = small_config(corpus);

@@ -99,6 +99,20 @@ class Help(ProgramTest):
         self.assertEqual(list(self.folder.iterdir()), [])
 
 
+    def test_a_dry_run_plans_meshes_of_any_size(self):
+        mesh = "--model.layers 4 --data.batch 16 --parallel.data 16 --parallel.pipeline 4 --parallel.sequence 8"
+        for ranks in [1, 2]:
+            said = self.run_program("train", self.training("run", f"{mesh} --run.memory_limit 1M --dry-run"), ranks).out
+            self.assertIn("= 512 ranks", said)
+            self.assertRegex(said, r"limit +1.00 MiB a rank: (enough|too little)")
+            self.assertEqual(len(re.findall(r"^ +[0-3] ( +[0-9.]+ [KMGi]*B){7}$", said, re.MULTILINE)), 4, said)
+            self.assertRegex(said, r"stage +pipeline +sequence +replicas")
+
+    def test_a_dry_run_refuses_what_the_run_would(self):
+        result = self.run_program("train", self.training("run", "--data.sequence_length 99999 --dry-run"), 2, expected=2)
+        self.assertIn("data.sequence_length = 99999", result.errors[0])
+
+
 class Inspect(ProgramTest):
     def test_each_kind_of_file_is_described(self):
         run = self.train("run")
