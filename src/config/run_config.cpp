@@ -43,7 +43,7 @@ void bind(Options& options, DataConfig& config) {
       .add("data.sequence_length", config.sequence_length, "Tokens a sequence.")
       .add("data.batch", config.batch, "Sequences a step, over all ranks.")
       .add("data.validation_fraction", config.validation_fraction, "Part of the corpus, at its end, for validation.")
-      .add("data.mask_documents", config.mask_documents, "Attention stays inside a document.");
+      .add("data.mask_documents", config.mask_documents, "Attention and states stay inside a document.");
 }
 
 void bind(Options& options, OptimizerConfig& config) {

@@ -14,6 +14,7 @@ namespace {
 ModelConfig small_model() {
   ModelConfig m;
   m.layers = 2, m.width = 16, m.heads = 4, m.kv_heads = 4;
+  m.chunk = 3, m.state_width = 4;
   return m;
 }
 
@@ -66,7 +67,9 @@ TEST_P(EveryMixer, AnyTensorAndSequenceMeshGivesOneRanksResults) {
       if (world().size() % tensor != 0 || model.num_kv_heads() % tensor != 0) continue;
       LayerCase c = mixer_case(GetParam(), model);
       c.document_starts = {{0, 2}, {1, 4}};
-      expect_like_one_rank(c, world(), one, {.tensor = tensor, .sequence = world().size() / tensor});
+      for (const ShardKind kind : {ShardKind::zigzag, ShardKind::contiguous}) {
+        expect_like_one_rank(c, world(), one, {.tensor = tensor, .sequence = world().size() / tensor}, kind);
+      }
     }
   }
 }

@@ -14,6 +14,10 @@ void declare_all(ParameterStore& store) {
   store.declare({.name = "rows", .shape = {12, 6}, .shard = {0, 4}, .init = Initializer::normal(1), .group = 1});
   store.declare({.name = "columns", .shape = {6, 9}, .shard = {1, 1}, .init = Initializer::normal(1), .group = 1});
   store.declare({.name = "norm", .shape = {6}, .init = Initializer::constant(1), .group = 1});
+  const auto entry = [](std::uint64_t key, std::int64_t i) {
+    return uniform_double(key, static_cast<std::uint64_t>(i)) + static_cast<double>(i);
+  };
+  store.declare({.name = "vector", .shape = {9}, .shard = {0, 1}, .init = Initializer::function(entry), .group = 1});
 }
 
 ParameterStore make_store(int ranks, int rank, Dtype dtype = Dtype::float64, std::uint64_t seed = 3) {
@@ -63,7 +67,7 @@ TEST(ParameterStore, GroupsCoverTheFlatBuffersWithoutOverlap) {
 TEST(ParameterStore, RanksTogetherCountEveryElementOnce) {
   std::int64_t counted = 0;
   for (int rank = 0; rank < kRanks; ++rank) counted += make_store(kRanks, rank).counted_elements();
-  EXPECT_EQ(counted, 7 * 6 + 12 * 6 + 6 * 9 + 6);
+  EXPECT_EQ(counted, 7 * 6 + 12 * 6 + 6 * 9 + 6 + 9);
 }
 
 TEST(ParameterStore, ATiedCopyIsNotCounted) {
