@@ -7,6 +7,7 @@
 
 #include "autograd/functions/recurrence.hpp"
 #include "mixers/mixer.hpp"
+#include "nn/short_convolution.hpp"
 
 namespace longspan {
 
@@ -24,7 +25,7 @@ class RecurrentRun {
   const Context& context() const { return context_; }
   Tape& tape() const { return context_.tape; }
   // Call each convolution once, in the same order in every run.
-  Variable convolve(const class ShortConvolution& convolution, const Variable& x);
+  Variable convolve(const ShortConvolution& convolution, const Variable& x);
   Variable recur(const ops::RecurrenceSettings& settings, const RecurrenceVariables& in) const;
 
  private:
