@@ -6,12 +6,11 @@
 // Bytes counted are those that a rank puts on the wire in the classical algorithm (g ranks, n payload bytes), rounded
 // down to whole bytes:
 //   all_reduce 2 n (g-1)/g; reduce_scatter, all_gather n (g-1)/g of the full buffer; all_to_all what it sends to
-//   others, which is n (g-1)/g for even rows; broadcast n at the root; send n; exclusive scan n for every send that it
-//   makes. Kinds are named as the functions, without _async.
+//   others, which is n (g-1)/g for even rows; broadcast n at the root; send n. Kinds are named as the functions,
+//   without _async.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -88,12 +87,6 @@ class Comm {
   void receive(const Tensor& t, int from, int tag) const;
   Request send_async(const Tensor& t, int to, int tag) const;  // t must live, unchanged, until wait
   Request receive_async(const Tensor& t, int from, int tag) const;
-
-  // Exclusive prefix in rank order (or in reverse) under any associative, not necessarily commutative operator:
-  // on return `state` holds combine(state of rank 0, ..., state of rank-1), rank 0 holds `identity`. `combine(a, b)`
-  // overwrites b with a followed by b. ceil(log2 size) rounds. Collective.
-  void exclusive_scan(const Tensor& state, const Tensor& identity, bool reversed,
-                      const std::function<void(const Tensor& earlier, const Tensor& later)>& combine) const;
 
   // Small host values. Collective.
   double all_reduce_value(double value, Reduce op = Reduce::sum) const;

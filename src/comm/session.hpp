@@ -2,6 +2,7 @@
 // before it.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "comm/comm.hpp"

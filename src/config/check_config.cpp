@@ -51,6 +51,8 @@ void check_model(const ModelConfig& model) {
   at_least("model.feed_forward", model.feed_forward, 0);
   at_least("model.window", model.window, 0);
   at_least("model.linformer_rank", model.linformer_rank, 1);
+  at_least("model.chunk", model.chunk, 1);
+  at_least("model.state_width", model.state_width, 1);
   require(model.width % model.heads == 0,
           "model.width = {} cannot be cut into model.heads = {}; use a width that is a multiple of {}", model.width,
           model.heads, model.heads);

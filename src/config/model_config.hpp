@@ -24,6 +24,9 @@ struct ModelConfig {
   bool causal = true;                 // a token sees those before it; false: all of its document (BERT)
   std::int64_t window = 0;            // sliding window of attention, tokens; 0: unlimited
   std::int64_t linformer_rank = 256;  // Kp: rows that linformer compresses a sequence's keys and values to
+  std::int64_t chunk = 64;            // positions that recurrent mixers compute at once
+  std::int64_t state_width = 128;     // N of state space mixers
+  bool negative_eigenvalues = false;  // beta of the delta rule up to 2
   bool tied_embeddings = true;
   bool bias = false;   // biases in linear layers
   double dropout = 0;  // of embeddings, attention probabilities and residual branches

@@ -29,8 +29,9 @@ void bind(Options& options, ParallelConfig& config) {
       .add("parallel.sequence_inner", config.sequence_inner,
            "Neighbours on the sequence axis that share heads (ulysses_ring) or make an inner ring (double_ring), a "
            "divisor of parallel.sequence; 0: chosen.")
-      .add_choice("parallel.sequence_shard", config.sequence_shard, {"contiguous", "zigzag", "striped"},
-                  "Which positions a rank of the sequence axis holds; zigzag balances causal attention.")
+      .add_choice("parallel.sequence_shard", config.sequence_shard, {"auto", "contiguous", "zigzag", "striped"},
+                  "Which positions a rank of the sequence axis holds; auto: zigzag, which balances causal "
+                  "attention, or contiguous where no mixer is that.")
       .add_choice("parallel.schedule", config.schedule, {"1f1b", "gpipe"},
                   "Order of forward and backward in the pipeline.")
       .add("parallel.microbatches", config.microbatches, "Parts of a data rank's batch that run one after the other.")
@@ -43,7 +44,7 @@ void bind(Options& options, DataConfig& config) {
       .add("data.sequence_length", config.sequence_length, "Tokens a sequence.")
       .add("data.batch", config.batch, "Sequences a step, over all ranks.")
       .add("data.validation_fraction", config.validation_fraction, "Part of the corpus, at its end, for validation.")
-      .add("data.mask_documents", config.mask_documents, "Attention stays inside a document.");
+      .add("data.mask_documents", config.mask_documents, "Attention and states stay inside a document.");
 }
 
 void bind(Options& options, ObjectiveConfig& config) {

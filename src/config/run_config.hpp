@@ -24,7 +24,7 @@ struct ParallelConfig {
   std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;
   std::string sequence_method = "ring";   // how attention crosses the sequence axis; auto: chosen
   std::int64_t sequence_inner = 0;        // neighbours of ulysses_ring and double_ring; 0: chosen
-  std::string sequence_shard = "zigzag";  // contiguous, zigzag, striped
+  std::string sequence_shard = "auto";  // auto, contiguous, zigzag, striped
   std::string schedule = "1f1b";          // 1f1b, gpipe
   std::int64_t microbatches = 1;          // per step and data rank
   std::string recompute = "none";         // none, block

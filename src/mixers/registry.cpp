@@ -1,24 +1,51 @@
 // The one place where token mixers are listed.
 #include <map>
+#include <type_traits>
 
 #include "mixers/attention.hpp"
+#include "mixers/deltanet.hpp"
+#include "mixers/gated_deltanet.hpp"
+#include "mixers/gla.hpp"
+#include "mixers/linear_attention.hpp"
 #include "mixers/linformer.hpp"
+#include "mixers/mamba2.hpp"
 #include "mixers/mixer.hpp"
+#include "mixers/retnet.hpp"
 
 namespace longspan {
 namespace {
 
+struct Entry {
+  MixerFactory make;
+  bool recurrent;
+};
+
 template <class M>
-std::unique_ptr<Mixer> make(ParameterStore& store, const MixerSettings& settings) {
-  return std::make_unique<M>(store, settings);
+Entry entry() {
+  return {[](ParameterStore& store, const MixerSettings& settings) { return std::make_unique<M>(store, settings); },
+          std::is_base_of_v<RecurrentMixer, M>};
 }
 
-const std::map<std::string, MixerFactory>& registry() {
-  static const std::map<std::string, MixerFactory> mixers = {
-      {"attention", make<Attention>},
-      {"linformer", make<Linformer>},
+const std::map<std::string, Entry>& registry() {
+  static const std::map<std::string, Entry> mixers = {
+      {"attention", entry<Attention>()},
+      {"deltanet", entry<DeltaNet>()},
+      {"gated_deltanet", entry<GatedDeltaNet>()},
+      {"gla", entry<GatedLinearAttention>()},
+      {"linformer", entry<Linformer>()},
+      {"linear_attention", entry<LinearAttention>()},
+      {"mamba2", entry<Mamba2>()},
+      {"retnet", entry<RetNet>()},
   };
   return mixers;
+}
+
+const Entry& find(const std::string& kind) {
+  const auto found = registry().find(kind);
+  if (found != registry().end()) return found->second;
+  std::string known;
+  for (const auto& name : mixer_names()) known += (known.empty() ? "" : ", ") + name;
+  throw UserError("model.mixers names the token mixer '{}', which does not exist; use one of: {}", kind, known);
 }
 
 }  // namespace
@@ -30,11 +57,9 @@ std::vector<std::string> mixer_names() {
 }
 
 std::unique_ptr<Mixer> make_mixer(const std::string& kind, ParameterStore& store, const MixerSettings& settings) {
-  const auto found = registry().find(kind);
-  if (found != registry().end()) return found->second(store, settings);
-  std::string known;
-  for (const auto& name : mixer_names()) known += (known.empty() ? "" : ", ") + name;
-  throw UserError("model.mixers names the token mixer '{}', which does not exist; use one of: {}", kind, known);
+  return find(kind).make(store, settings);
 }
+
+bool is_recurrent(const std::string& kind) { return find(kind).recurrent; }
 
 }  // namespace longspan

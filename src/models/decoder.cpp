@@ -6,6 +6,7 @@
 #include "autograd/recompute.hpp"
 #include "config/mixer_pattern.hpp"
 #include "layout/stages.hpp"
+#include "nn/contiguous.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 
@@ -76,8 +77,11 @@ void Decoder::declare_embedding(bool tied_copy) {
 SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtype, std::int64_t first_position) const {
   SequenceContext context = make_sequence_context(shard, first_position);
   if (settings_.model.positions == "rotary") {
-    context.rotary =
-        ops::make_rotary_table(context.positions, settings_.model.head_width(), settings_.model.rotary_base, dtype);
+    const auto table = [&](const Tensor& positions) {
+      return ops::make_rotary_table(positions, settings_.model.head_width(), settings_.model.rotary_base, dtype);
+    };
+    context.rotary = table(context.positions);
+    if (context.contiguous) context.contiguous->sequence.rotary = table(context.contiguous->sequence.positions);
   }
   return context;
 }

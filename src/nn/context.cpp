@@ -1,11 +1,20 @@
 #include "nn/context.hpp"
 
+#include "nn/contiguous.hpp"
+
 namespace longspan {
 
 SequenceContext make_sequence_context(const SequenceShard& shard, std::int64_t first_position) {
   std::vector<std::int32_t> positions;
   for (const std::int64_t p : shard.positions()) positions.push_back(static_cast<std::int32_t>(first_position + p));
-  return {shard, Tensor::from_host(positions, {shard.local_length()}), {}};
+  SequenceContext context{shard, Tensor::from_host(positions, {shard.local_length()}), {}};
+  if (shard.kind() != ShardKind::contiguous && shard.parts() > 1) {
+    const SequenceShard run(ShardKind::contiguous, shard.global_length(), shard.parts(), shard.part());
+    context.contiguous = std::make_shared<ContiguousRun>(ContiguousRun{
+        make_sequence_context(run, first_position), std::make_shared<RowExchange>(plan_reshard(shard, run)),
+        std::make_shared<RowExchange>(plan_reshard(run, shard))});
+  }
+  return context;
 }
 
 Visibility make_visibility(const MaskRule& rule, const SequenceShard& shard, std::int64_t batch,

@@ -19,11 +19,15 @@
 
 namespace longspan {
 
+struct ContiguousRun;  // nn/contiguous.hpp
+
 // The part that is the same for every microbatch of a run.
 struct SequenceContext {
   SequenceShard shard;
   Tensor positions;         // int32 [T_local]
   ops::RotaryTable rotary;  // undefined where the model has no rotary positions
+  // What recurrences use instead where the shard is not contiguous; null where it is.
+  std::shared_ptr<ContiguousRun> contiguous = nullptr;
 };
 // Row i of the shard stands for global position first_position + its position in the shard (generation continues a
 // text).

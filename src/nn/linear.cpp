@@ -41,4 +41,16 @@ Variable RowLinear::forward(const Context& context, const Variable& x) const {
   return leave_tensor_region(context.tape, partial, axis);
 }
 
+ReplicatedLinear::ReplicatedLinear(ParameterStore& store, const std::string& name, std::int64_t in, std::int64_t out,
+                                   const LinearInit& init)
+    : weight_(store.declare({.name = name + ".weight",
+                             .shape = {out, in},
+                             .init = Initializer::normal(init.deviation),
+                             .decay = true,
+                             .group = init.group})) {}
+
+Variable ReplicatedLinear::forward(const Context& context, const Variable& x) const {
+  return linear(context.tape, x, shared_in_region(context.tape, weight_->variable(), context.mesh.tensor()));
+}
+
 }  // namespace longspan

@@ -40,4 +40,15 @@ class RowLinear {
   Parameter* bias_ = nullptr;
 };
 
+// Whole on every rank, inside a tensor region: what all heads or columns share. No bias.
+class ReplicatedLinear {
+ public:
+  ReplicatedLinear(ParameterStore& store, const std::string& name, std::int64_t in, std::int64_t out,
+                   const LinearInit& init);
+  Variable forward(const Context& context, const Variable& x) const;
+
+ private:
+  Parameter* weight_;
+};
+
 }  // namespace longspan

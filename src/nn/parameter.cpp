@@ -17,6 +17,17 @@ void initialize(const Parameter& p, std::uint64_t seed) {
     ops::fill(p.value(), info.init.value);
     return;
   }
+  if (info.init.kind == Initializer::Kind::function) {
+    LONGSPAN_CHECK(info.shape.rank() == 1, "[parameter] {}: only vectors are made entry by entry", info.name);
+    std::vector<double> values;
+    for (const PositionRun& run : p.runs()) {
+      for (std::int64_t i = 0; i < run.count; ++i) {
+        values.push_back(info.init.entry(hash_name(info.name, seed), run.position(i)));
+      }
+    }
+    ops::copy(Tensor::from_host(values, p.local_shape(), Memory::workspace, "initial values"), p.value());
+    return;
+  }
   // The parameter as a matrix of its last dimension: a split of that one takes columns, of the first one rows.
   const std::int64_t cols = info.shape[-1];
   const std::uint64_t key = hash_name(info.name, seed);

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "autograd/variable.hpp"
@@ -15,11 +17,16 @@
 namespace longspan {
 
 struct Initializer {
-  enum class Kind { constant, normal } kind = Kind::constant;
+  enum class Kind { constant, normal, function } kind = Kind::constant;
   double value = 0;  // the constant, or the standard deviation
+  // Of the key of seed and name and the global index in a parameter of one dimension.
+  std::function<double(std::uint64_t key, std::int64_t index)> entry = {};
 
   static Initializer constant(double value) { return {Kind::constant, value}; }
   static Initializer normal(double deviation) { return {Kind::normal, deviation}; }
+  static Initializer function(std::function<double(std::uint64_t key, std::int64_t index)> entry) {
+    return {Kind::function, 0, std::move(entry)};
+  }
 };
 
 struct ParameterInfo {

@@ -54,6 +54,24 @@ void scale_kernel(const Tensor& x, double factor) {
 }
 
 template <class T>
+void multiply_kernel(const Tensor& x, const Tensor& y) {
+  using A = accumulation_t<T>;
+  const T* const in = x.data<T>();
+  T* const out = y.data<T>();
+  for_elements(
+      "longspan::ops::multiply_elements", y.size(),
+      KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(A(in[i]) * A(out[i])); });
+}
+
+template <class T>
+void repeat_row_kernel(const Tensor& row, const Tensor& x) {
+  const double* const in = row.data<double>();
+  T* const out = x.data<T>();
+  const std::int64_t cols = row.size();
+  for_elements("longspan::ops::repeat_row", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(in[i % cols]); });
+}
+
+template <class T>
 void copy_columns_kernel(const Tensor& from, std::int64_t first, const Tensor& to) {
   const std::int64_t wide = from.dim(-1), cols = to.dim(-1);
   const T* const in = from.data<T>() + first;
@@ -172,6 +190,16 @@ void add_scaled(const Tensor& x, double factor, const Tensor& y) {
 
 void scale(const Tensor& x, double factor) {
   dispatch_float("scale", x.dtype(), [&]<class T>() { scale_kernel<T>(x, factor); });
+}
+
+void multiply_elements(const Tensor& x, const Tensor& y) {
+  check_same_shape("multiply_elements", x, y);
+  dispatch_float("multiply_elements", x.dtype(), [&]<class T>() { multiply_kernel<T>(x, y); });
+}
+
+void repeat_row(const Tensor& row, const Tensor& x) {
+  LONGSPAN_CHECK(row.size() == x.dim(-1), "[repeat_row] {} entries for the rows of {}", row.size(), x.shape().str());
+  dispatch_float("repeat_row", x.dtype(), [&]<class T>() { repeat_row_kernel<T>(row, x); });
 }
 
 void copy_columns(const Tensor& from, std::int64_t first, const Tensor& to) {

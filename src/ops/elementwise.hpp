@@ -13,6 +13,10 @@ void copy(const Tensor& from, const Tensor& to);                   // converts b
 void add(const Tensor& a, const Tensor& b, const Tensor& sum);     // sum = a + b; may alias
 void add_scaled(const Tensor& x, double factor, const Tensor& y);  // y += factor x; dtypes may differ
 void scale(const Tensor& x, double factor);                        // x *= factor
+void multiply_elements(const Tensor& x, const Tensor& y);          // y *= x
+
+// Every row of x = the row [cols], float64.
+void repeat_row(const Tensor& row, const Tensor& x);
 
 // Copies a block of columns: to[:, :] = from[:, first : first + to.cols], as rows by the last dimension.
 void copy_columns(const Tensor& from, std::int64_t first, const Tensor& to);

@@ -9,5 +9,7 @@
 namespace longspan::ops {
 
 void write_rows(const Tensor& from, const Tensor& to, std::int64_t row);
+// The other way: rows [row, row + n) of `from` [..., m, C] into `to` [..., n, C].
+void read_rows(const Tensor& from, std::int64_t row, const Tensor& to);
 
 }  // namespace longspan::ops

@@ -22,4 +22,12 @@ void dispatch_float(const char* op, Dtype dtype, Body&& body) {
   }
 }
 
+// The same over the types in which values are summed.
+template <class Body>
+void dispatch_accumulation(const char* op, Dtype dtype, Body&& body) {
+  LONGSPAN_CHECK(dtype == Dtype::float64 || dtype == Dtype::float32, "[{}] needs float64 or float32, got {}", op,
+                 to_string(dtype));
+  return dtype == Dtype::float64 ? body.template operator()<double>() : body.template operator()<float>();
+}
+
 }  // namespace longspan

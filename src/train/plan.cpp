@@ -46,8 +46,10 @@ Lines describe_work(const Session& session) {
                              ? std::string("the next token, causal")
                              : std::format("masked tokens ({:.3g} % of them), bidirectional",
                                            100 * config.objective.masked_fraction));
-  lines.add("mesh", std::format("{} = {} ranks, each {}", session.mesh().shape().str(), session.mesh().shape().size(),
-                                device::description()));
+  const std::string shard =
+      session.mesh().shape().sequence > 1 ? std::format(", sequences {}", to_string(shard_kind(config))) : "";
+  lines.add("mesh", std::format("{} = {} ranks, each {}{}", session.mesh().shape().str(), session.mesh().shape().size(),
+                                device::description(), shard));
   if (!session.sequence_choice().empty()) lines.add("sequence", session.sequence_choice());
   lines.add("corpus", std::format("{}: {} tokens in {} documents, {} ({} vocabulary)", session.corpus().path(),
                                   format_count(static_cast<double>(corpus.tokens)), corpus.documents, corpus.tokenizer,

@@ -22,8 +22,8 @@ SpreadLayer layer_of(const TrainConfig& config, const Mesh& mesh) {
                     .key_heads = model.num_kv_heads() / parallel.tensor,
                     .head_width = model.head_width(),
                     .dtype = parse_float_dtype(config.run.dtype, "run.dtype")},
-          .mask = {.causal = true, .window = model.window},
-          .shard = shard_kind(parallel.sequence_shard),
+          .mask = {.causal = model.causal, .window = model.window},
+          .shard = shard_kind(config),
           .length = config.data.sequence_length,
           .ranks = mesh.shape().sequence,
           .inner = mesh.sequence_inner().size()};

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "config/mixer_pattern.hpp"
+#include "mixers/mixer.hpp"
 #include "mixers/sequence/choose.hpp"
 #include "train/sequence_choice.hpp"
 
@@ -30,11 +32,18 @@ MeshShape mesh_shape(const ParallelConfig& p) {
           static_cast<int>(p.sequence)};
 }
 
+ShardKind shard_kind(const TrainConfig& config) {
+  if (config.parallel.sequence_shard != "auto") return shard_kind(config.parallel.sequence_shard);
+  const std::vector<std::string> mixers = expand_mixers(config.model.mixers, config.model.layers);
+  const bool triangle = config.model.causal && !std::ranges::all_of(mixers, is_recurrent);
+  return triangle ? ShardKind::zigzag : ShardKind::contiguous;
+}
+
 ShardKind shard_kind(const std::string& name) {
   for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
     if (name == to_string(kind)) return kind;
   }
-  throw UserError("parallel.sequence_shard = '{}' is no shard; use contiguous, zigzag or striped", name);
+  throw UserError("parallel.sequence_shard = '{}' is no shard; use auto, contiguous, zigzag or striped", name);
 }
 
 Session::Session(const TrainConfig& config, const Comm& world) : Session(config, world, open_corpus(config.data)) {}
@@ -45,8 +54,7 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
       mesh_(world, mesh_shape(config.parallel), sequence_inner_),
       dtype_(parse_float_dtype(config.run.dtype, "run.dtype")),
       corpus_(std::move(corpus)),
-      shard_(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh_.shape().sequence,
-             mesh_.at().sequence),
+      shard_(shard_kind(config), config.data.sequence_length, mesh_.shape().sequence, mesh_.at().sequence),
       store_(mesh_.shape(), mesh_.at()) {
   if (config_.parallel.sequence_method == "auto") {
     const SequenceChoice choice = choose_sequence_method(config_, mesh_, corpus_->info().vocabulary);

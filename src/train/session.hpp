@@ -14,7 +14,9 @@
 namespace longspan {
 
 MeshShape mesh_shape(const ParallelConfig& parallel);
-ShardKind shard_kind(const std::string& name);  // UserError naming parallel.sequence_shard
+// parallel.sequence_shard, where auto depends on the mixers.
+ShardKind shard_kind(const TrainConfig& config);
+ShardKind shard_kind(const std::string& name);  // contiguous, zigzag or striped; UserError for another word
 
 class Session {
  public:

@@ -55,7 +55,7 @@ StepAccount account_step(const TrainConfig& config, const MeshCoordinate& at, st
 // is the place on the sequence axis: the longest shard, or an end of the axis, where some methods have no neighbour.
 StepAccount account_fullest_rank(const TrainConfig& config, int stage, std::int64_t vocabulary) {
   const MeshShape mesh = mesh_shape(config.parallel);
-  const SequenceShard shard(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh.sequence, 0);
+  const SequenceShard shard(shard_kind(config), config.data.sequence_length, mesh.sequence, 0);
   int longest = 0;
   while (shard.local_length(longest) < shard.longest()) ++longest;
   StepAccount fullest;

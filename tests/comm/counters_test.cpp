@@ -57,17 +57,6 @@ TEST_F(CommCountersTest, BroadcastAndSendCountAtTheSender) {
   expect_count("receive", me_ > 0 ? 1 : 0, 0);
 }
 
-TEST_F(CommCountersTest, ScanSendsOncePerRoundThatReachesARank) {
-  int combined = 0;
-  world().exclusive_scan(mine_, mine_, false, [&](const Tensor&, const Tensor&) { ++combined; });
-  std::int64_t sends = 0;
-  for (int d = 1; me_ + d < g_; d *= 2) ++sends;
-  expect_count("exclusive_scan", 1, sends * 240);
-  int rounds = 0;
-  while ((1 << rounds) < g_) ++rounds;
-  EXPECT_LE(combined, 2 * rounds);
-}
-
 TEST_F(CommCountersTest, HostValuesAreKindsOfTheirOwn) {
   world().all_reduce_value(1.0);
   world().all_gather_value(1.0);
@@ -88,7 +77,6 @@ TEST_F(CommCountersTest, AGroupOfOneCountsNothing) {
   alone.all_gather(mine_, receive, {6});
   alone.reduce_scatter_async(mine_, receive, {6}).wait();
   alone.all_to_all(mine_, {6}, receive, {6});
-  alone.exclusive_scan(receive, mine_, false, [](const Tensor&, const Tensor&) {});
   alone.all_reduce_value(2.0);
   alone.barrier();
   EXPECT_EQ(receive.to_host<double>(), mine_.to_host<double>());

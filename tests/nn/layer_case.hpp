@@ -8,6 +8,7 @@
 #include <string>
 
 #include "nn/context.hpp"
+#include "nn/contiguous.hpp"
 #include "nn/parameter.hpp"
 #include "support/compare.hpp"
 #include "support/finite_difference.hpp"
@@ -69,7 +70,12 @@ class LayerRun {
         mesh_(ranks, shape, c.sequence_inner),
         store_(shape, mesh_.at()),
         sequence_(make_sequence_context(SequenceShard(kind, c.T, shape.sequence, mesh_.at().sequence))) {
-    if (c.rotary) sequence_.rotary = c.rotary(sequence_.positions);
+    if (c.rotary) {
+      sequence_.rotary = c.rotary(sequence_.positions);
+      if (sequence_.contiguous) {
+        sequence_.contiguous->sequence.rotary = c.rotary(sequence_.contiguous->sequence.positions);
+      }
+    }
     layer_ = c.make(store_);
     store_.allocate(Dtype::float64, 1);
     for (const auto& p : store_.all()) set(*p, logical_values(*p, c.deviation));

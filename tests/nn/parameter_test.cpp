@@ -22,6 +22,10 @@ void declare_all(ParameterStore& store) {
                    .group = 1});
   }
   store.declare({.name = "bias", .shape = {6}, .group = 1});
+  const auto entry = [](std::uint64_t key, std::int64_t i) {
+    return uniform_double(key, static_cast<std::uint64_t>(i)) + static_cast<double>(i);
+  };
+  store.declare({.name = "vector", .shape = {9}, .shard = {0, 1}, .init = Initializer::function(entry), .group = 1});
 }
 
 ParameterStore make_store(int ranks, int rank, Dtype dtype = Dtype::float64, std::uint64_t seed = 3) {
@@ -86,7 +90,7 @@ TEST(ParameterStore, RanksTogetherCountEveryElementOnce) {
       counted += store.counted_elements();
     }
   }
-  EXPECT_EQ(counted, 7 * 6 + 12 * 6 + 6 * 9 + 6 + 3 * 3 * 11 + 6);
+  EXPECT_EQ(counted, 7 * 6 + 12 * 6 + 6 * 9 + 6 + 3 * 3 * 11 + 6 + 9);
 }
 
 TEST(ParameterStore, ATiedCopyIsNotCounted) {

@@ -21,6 +21,11 @@ TEST(Elementwise, ArithmeticMatchesReference) {
       expect_close("sum in place", b, sum);
       ops::scale(a, -1.5);
       expect_close("scaled", a, scaled);
+      Values product(y);
+      for (std::size_t i = 0; i < y.size(); ++i) product[i] = sum[i] * y[i];
+      const Tensor d = to_tensor(y, shape, dtype);
+      ops::multiply_elements(c, d);
+      expect_close("product", d, product);
       ops::fill(a, 0.375);
       expect_close("filled", a, Values(x.size(), 0.375));
     }

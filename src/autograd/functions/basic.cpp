@@ -105,6 +105,26 @@ Variable rms_norm(Tape& tape, const Variable& x, const Variable& weight, double 
   return y;
 }
 
+Variable rotate_heads(Tape& tape, const Variable& x, const ops::RotaryTable& rotary, std::int64_t heads) {
+  if (!rotary.defined()) return x;
+  const Tensor& rows = x.value();
+  const Shape shape{rows.dim(0), heads, rows.dim(1), rows.dim(2) / heads};
+  const auto by_head = [shape, dtype = rows.dtype()] {
+    return Tensor::empty(shape, dtype, Memory::workspace, "rotated heads");
+  };
+  const Variable y(like(rows));
+  const Tensor rotated = by_head();
+  ops::split_heads(rows, rotary, rotated);
+  ops::merge_heads(rotated, {}, y.value());
+  tape.record("rotate_heads", [=] {
+    const Tensor dheads = by_head();
+    ops::split_heads(y.take_gradient(), {}, dheads);
+    const auto dx = x.gradient_slot();
+    ops::merge_heads(dheads, rotary, dx.tensor, dx.accumulate);
+  });
+  return y;
+}
+
 Variable embedding(Tape& tape, const Variable& table, const Tensor& index, std::int64_t first) {
   Shape shape = index.shape();
   shape.push_back(table.value().dim(1));

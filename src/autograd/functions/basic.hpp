@@ -19,6 +19,9 @@ Variable swiglu(Tape& tape, const Variable& gate, const Variable& up);
 Variable layer_norm(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias, double epsilon);
 Variable rms_norm(Tape& tape, const Variable& x, const Variable& weight, double epsilon);
 
+// Rows x [B, T, H K] rotated by head (ops/heads.hpp); x itself where `rotary` is undefined.
+Variable rotate_heads(Tape& tape, const Variable& x, const ops::RotaryTable& rotary, std::int64_t heads);
+
 // Rows [first, first + R) of a table whose other rows are elsewhere; index int32 [B, T] -> [B, T, D].
 Variable embedding(Tape& tape, const Variable& table, const Tensor& index, std::int64_t first);
 

@@ -14,4 +14,8 @@ namespace longspan {
 Variable enter_tensor_region(Tape& tape, const Variable& x, const Comm& tensor_axis);
 Variable leave_tensor_region(Tape& tape, const Variable& x, const Comm& tensor_axis);
 
+// A replicated parameter that is used inside, where each rank of the axis sees a part of its gradient: the parts are
+// summed over the axis. Call it before the parameter's uses and use what it returns.
+Variable shared_in_region(Tape& tape, const Variable& parameter, const Comm& tensor_axis);
+
 }  // namespace longspan

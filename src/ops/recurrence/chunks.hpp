@@ -1,0 +1,30 @@
+// One rank's run of tokens, cut into chunks of C positions: rows [B, T, Hx W] <-> chunks [N, B H, C, W] in the
+// accumulation dtype, N = ceil(T / C). Chunk after chunk is contiguous, so that one batched product runs over all heads
+// of a chunk or over all chunks. Positions behind T are zero.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/matmul.hpp"
+#include "tensor/tensor.hpp"
+
+namespace longspan::ops {
+
+struct ChunkSizes {
+  std::int64_t batch = 0, heads = 0, length = 0, chunk = 1;
+  std::int64_t count() const { return (length + chunk - 1) / chunk; }  // N
+  std::int64_t rows() const { return batch * heads; }                  // R = B H
+};
+
+// Heads of x may be fewer: each then serves H / Hx neighbours.
+Tensor to_chunks(const Tensor& x, std::int64_t x_heads, const ChunkSizes& size);
+// x = or += (with `accumulate`) the chunks; summed over the heads that share one.
+void from_chunks(const Tensor& chunks, std::int64_t x_heads, const ChunkSizes& size, const Tensor& x,
+                 bool accumulate = false);
+
+// t [..., m, n] as a batch of matrices.
+MatrixRef matrices(const Tensor& t);
+// The product of two such batches, or of every element n of the first dimension alone.
+void multiply(const MatrixRef& a, const MatrixRef& b, const Tensor& c, bool accumulate = false);
+
+}  // namespace longspan::ops
