@@ -41,6 +41,7 @@ void check_run(const RunConfig& run) {
   at_least("run.steps", run.steps, 1);
   at_least("run.seed", run.seed, 0);
   at_least("run.log_every", run.log_every, 1);
+  at_least("run.trace", run.trace, 0);
 }
 
 void check_model(const ModelConfig& model) {
@@ -73,6 +74,7 @@ void check_parallel(const ParallelConfig& parallel) {
   at_least("parallel.pipeline", parallel.pipeline, 1);
   at_least("parallel.sequence", parallel.sequence, 1);
   at_least("parallel.microbatches", parallel.microbatches, 1);
+  at_least("parallel.virtual_stages", parallel.virtual_stages, 0);
 }
 
 void check_shares(const TrainConfig& config) {

@@ -18,6 +18,7 @@ struct RunConfig {
   std::string resume = "auto";    // auto, never, or a checkpoint file
   std::int64_t memory_limit = 0;  // bytes a rank; 0: none
   std::int64_t log_every = 1;     // steps
+  std::int64_t trace = 0;         // step whose pipeline actions are timed; 0: none
 };
 
 struct ParallelConfig {
@@ -25,7 +26,9 @@ struct ParallelConfig {
   std::string sequence_method = "ring";   // how attention crosses the sequence axis
   std::int64_t sequence_inner = 0;        // neighbours of ulysses_ring and double_ring; 0: chosen
   std::string sequence_shard = "zigzag";  // contiguous, zigzag, striped
-  std::string schedule = "1f1b";          // 1f1b, gpipe
+  std::string schedule = "1f1b";          // gpipe, 1f1b, interleaved, zb-h1, zb-v, file:PATH
+  std::int64_t virtual_stages = 0;        // chunks of the model a stage; 0: as the schedule has
+  std::string stage_layers;               // layers of each chunk, 3,4,4,1; empty: by their cost
   std::int64_t microbatches = 1;          // per step and data rank
   std::string recompute = "none";         // none, block
 };

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "layout/sequence_groups.hpp"
+#include "train/pipeline_config.hpp"
 
 namespace longspan {
 namespace {
@@ -41,6 +42,7 @@ std::shared_ptr<const TokenStore> open_corpus(const DataConfig& data) {
 
 Session::Session(const TrainConfig& config, const Comm& world)
     : config_(config),
+      schedule_(pipeline_schedule(config.parallel)),
       sequence_inner_(sequence_inner(config)),
       mesh_(world, mesh_shape(config.parallel), sequence_inner_),
       dtype_(parse_float_dtype(config.run.dtype, "run.dtype")),
@@ -64,17 +66,14 @@ Session::Session(const TrainConfig& config, const Comm& world)
                                                        .recompute_blocks = config_.parallel.recompute == "block",
                                                        .sequence_method = config_.parallel.sequence_method,
                                                        .sequence_inner = sequence_inner_},
-                                       store_);
+                                       pipeline_split(config_, corpus_->info().vocabulary, schedule_), store_);
 }
 
 void Session::allocate(bool training) {
   store_.allocate(dtype_, static_cast<std::uint64_t>(config_.run.seed), training);
   if (training) optimizer_ = std::make_unique<Optimizer>(config_.optimizer, store_);
   sequence_ = std::make_unique<SequenceContext>(decoder_->sequence_context(shard_, dtype_));
-  executor_ = std::make_unique<PipelineExecutor>(
-      mesh_, *decoder_, *sequence_,
-      make_schedule(config_.parallel.schedule, mesh_.shape().pipeline, static_cast<int>(config_.parallel.microbatches)),
-      dtype_);
+  executor_ = std::make_unique<PipelineExecutor>(mesh_, *decoder_, *sequence_, schedule_, dtype_);
 }
 
 std::int64_t Session::parameters() const { return mesh_.model().all_reduce_value(store_.counted_elements()); }

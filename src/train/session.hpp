@@ -42,6 +42,7 @@ class Session {
 
  private:
   TrainConfig config_;
+  Schedule schedule_;
   int sequence_inner_;
   Mesh mesh_;
   Dtype dtype_;

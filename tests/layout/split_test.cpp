@@ -5,7 +5,6 @@
 #include <random>
 
 #include "layout/parameter_shard.hpp"
-#include "layout/stages.hpp"
 
 namespace longspan {
 namespace {
@@ -57,17 +56,6 @@ TEST(ParameterShard, KeepsGranulesWholeAndCoversTheDimension) {
   }
   EXPECT_TRUE(ParameterShard{}.replicated());
   EXPECT_FALSE(shard.replicated());
-}
-
-TEST(Stages, HoldEveryLayerOnce) {
-  for (int stages = 1; stages <= 9; ++stages) {
-    std::int64_t next = 0;
-    for (int stage = 0; stage < stages; ++stage) {
-      EXPECT_EQ(stage_layers(7, stages, stage).begin, next);
-      next = stage_layers(7, stages, stage).end;
-    }
-    EXPECT_EQ(next, 7);
-  }
 }
 
 }  // namespace

@@ -1,0 +1,16 @@
+// The pipeline that a configuration asks for: its schedule, and which layers each chunk of the model has.
+#pragma once
+
+#include "config/run_config.hpp"
+#include "layout/schedule.hpp"
+#include "layout/stages.hpp"
+
+namespace longspan {
+
+// parallel.schedule for parallel.pipeline stages, checked. UserError naming the key or, of a file, the action.
+Schedule pipeline_schedule(const ParallelConfig& parallel);
+
+// parallel.stage_layers, or the layers shared by their FLOPs and the head's.
+ModelSplit pipeline_split(const TrainConfig& config, std::int64_t vocabulary, const Schedule& schedule);
+
+}  // namespace longspan
