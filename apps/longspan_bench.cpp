@@ -1,18 +1,22 @@
-// longspan-bench: how fast a configuration trains, as a share of the machine's matrix rate.
+// longspan-bench: how fast a configuration trains, as a share of the machine's matrix rate; `schedule`: what a pipeline
+// schedule costs.
 #include <iostream>
 
 #include "comm/runtime.hpp"
 #include "train/plan.hpp"
+#include "train/schedule_plan.hpp"
 #include "train/step_benchmark.hpp"
 
 int main(int argc, char** argv) {
   using namespace longspan;
   return run_program(argc, argv, [&](const Comm& world) {
+    if (argc > 1 && std::string(argv[1]) == "schedule") return plan_schedule(argc - 1, argv + 1, world);
     TrainConfig config;
     std::int64_t warmup = 3, steps = 10;
     Options options("longspan-bench",
                     "Times the training steps of a configuration against the machine's matrix rate; writes nothing:\n"
-                    "  longspan-bench --config configs/bench/step.cfg");
+                    "  longspan-bench --config configs/bench/step.cfg\n"
+                    "longspan-bench schedule --help: what a pipeline schedule costs.");
     options.add("bench.warmup", warmup, "steps before the timed ones")
         .add("bench.steps", steps, "timed steps; the median counts");
     bind(options, config);

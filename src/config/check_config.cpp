@@ -42,6 +42,8 @@ void check_run(const RunConfig& run) {
   at_least("run.seed", run.seed, 0);
   at_least("run.log_every", run.log_every, 1);
   at_least("run.trace", run.trace, 0);
+  require(run.trace <= run.steps, "run.trace = {} is after the last step, run.steps = {}; trace an earlier one",
+          run.trace, run.steps);
 }
 
 void check_model(const ModelConfig& model) {
@@ -92,6 +94,11 @@ void check_shares(const TrainConfig& config) {
   require(model.layers >= parallel.pipeline,
           "model.layers = {} is less than parallel.pipeline = {}; each stage needs a layer", model.layers,
           parallel.pipeline);
+  require(
+      model.layers / parallel.pipeline >= parallel.virtual_stages,
+      "model.layers = {} is less than parallel.pipeline = {} times parallel.virtual_stages = {}; each chunk needs a "
+      "layer",
+      model.layers, parallel.pipeline, parallel.virtual_stages);
   require(
       config.data.batch % parallel.data == 0 && config.data.batch / parallel.data % parallel.microbatches == 0,
       "data.batch = {} cannot be cut into parallel.data = {} times parallel.microbatches = {} parts; use a multiple "

@@ -103,6 +103,10 @@ PipelineExecutor::Running& PipelineExecutor::start(const Action& a) {
   return *slot;
 }
 
+PipelineExecutor::Running& PipelineExecutor::running(const Action& a) { return *running_.at({a.microbatch, a.chunk}); }
+
+void PipelineExecutor::end(const Action& a) { running_.erase({a.microbatch, a.chunk}); }
+
 const Microbatch& PipelineExecutor::data(int microbatch) {
   const auto found = data_.find(microbatch);
   if (found != data_.end()) return found->second;

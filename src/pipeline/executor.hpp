@@ -66,13 +66,13 @@ class PipelineExecutor {
   void backward_weight(const Action& a);
   void send_backward(const Action& a);
 
-  Running& running(const Action& a) { return *running_.at({a.microbatch, a.chunk}); }
+  Running& running(const Action& a);
   Running& start(const Action& a);
   const Microbatch& data(int microbatch);
   Variable chunk_input(const Action& a, const Context& context, const Decoder::GroupDone& done);
   void pass_gradient_on(const Action& a);
   void end_if_over(const Action& a);
-  void end(const Action& a) { running_.erase({a.microbatch, a.chunk}); }
+  void end(const Action& a);
   void send(const Tensor& t, int to, int tag, Sent& sent) const;
   static void let_go(Sent& sent);  // once its message is out
 

@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <format>
 #include <fstream>
+#include <iostream>
 
 #include "layout/make_schedule.hpp"
 #include "layout/schedule_text.hpp"
 #include "mesh/mesh_case.hpp"
+#include "pipeline/measured_step.hpp"
 #include "support/world.hpp"
 
 namespace longspan::mesh_test {
@@ -156,6 +159,59 @@ TEST_F(ScheduleEquality, ValidationLossIsThatOfOneRank) {
   for (const std::string& name : schedule_names()) {
     c.parallel.schedule = name;
     EXPECT_NEAR(validation(longest_pipeline(), world()), one, kTolerance * one) << name;
+  }
+}
+
+// Each rank's actions as they were measured, and the schedule's bubble for the durations that were.
+TEST_F(ScheduleEquality, AMeasuredStepHasEveryActionAndTheBubbleOfTheFormula) {
+  if (world().size() > 8) GTEST_SKIP();
+  const MeshShape shape = longest_pipeline();
+  for (const std::string& name : schedule_names()) {
+    TrainConfig c = config();
+    c.parallel.schedule = name;
+    c.parallel.microbatches = 8;
+    c.parallel.pipeline = shape.pipeline;
+    c.parallel.sequence = shape.sequence;
+    Session session(c, world());
+    session.allocate(true);
+    TrainingStep step(session);
+    step.run(0);
+    EXPECT_TRUE(session.executor().measured().empty());
+    session.executor().set_measuring(true);
+    step.run(1);
+    const MeasuredStep measured = gather_measured(session.mesh(), session.executor());
+
+    const Schedule& schedule = session.executor().schedule();
+    const auto& tracks = measured.panels[0].tracks;
+    ASSERT_EQ(static_cast<int>(tracks.size()), world().size());
+    for (int rank = 0; rank < world().size(); ++rank) {
+      std::vector<Action> expected, ran;
+      for (const Action& a : schedule.actions[coordinate_of(shape, rank).pipeline]) {
+        if (!is_message(a.kind)) expected.push_back(a);
+      }
+      double clock = 0;
+      for (const TimedAction& a : tracks[rank].actions) {
+        ran.push_back(a.action);
+        EXPECT_GE(a.begin, clock);
+        EXPECT_GE(a.end, a.begin);
+        clock = a.end;
+      }
+      EXPECT_EQ(ran, expected);
+    }
+    const double formula = closed_form_bubble(schedule, measured.durations);
+    if (formula >= 0) {
+      EXPECT_NEAR(measured.planned_bubble, formula, 0.05 * formula + 1e-12) << name;
+    }
+    if (schedule.name.starts_with("zb") && shape.pipeline > 1) {  // below 1F1B, which takes the same time a microbatch
+      const double chunks = schedule.chunks() / shape.pipeline;
+      const KindDurations d{chunks * measured.durations.forward, chunks * measured.durations.backward_input,
+                            chunks * measured.durations.backward_weight};
+      EXPECT_LT(measured.planned_bubble, bubble(replay(make_schedule("1f1b", shape.pipeline, 8, 1), d))) << name;
+    }
+    if (world().rank() == 0) {
+      std::cout << std::format("{:<12} on {}: bubble {:.3f} measured, {:.3f} planned, {:.3f} by formula\n", name,
+                               shape.str(), measured.bubble, measured.planned_bubble, formula);
+    }
   }
 }
 
