@@ -108,10 +108,14 @@ void check_sizes(int stages, int microbatches) {
 }
 
 void check_chunks(const std::string& name, int chunks) {
-  const bool fits = name == "interleaved" ? chunks >= 2 : chunks == default_chunks(name);
-  if (fits) return;
-  throw UserError("Schedule {} has {} of chunks a stage, not {}", name,
-                  name == "interleaved" ? "2 or more" : std::to_string(default_chunks(name)), chunks);
+  if (name == "interleaved" && chunks < 2) {
+    throw UserError(
+        "parallel.schedule = interleaved has 2 or more chunks a stage, not {}; raise parallel.virtual_stages", chunks);
+  }
+  if (name != "interleaved" && chunks != default_chunks(name)) {
+    throw UserError("parallel.schedule = {} has {} a stage, not {}; leave parallel.virtual_stages at 0", name,
+                    default_chunks(name) == 1 ? "1 chunk" : "2 chunks", chunks);
+  }
 }
 
 }  // namespace

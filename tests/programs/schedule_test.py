@@ -67,7 +67,10 @@ class Schedules(ProgramTest):
 
     def test_what_does_not_fit_is_refused_in_a_sentence(self):
         self.refuse("--parallel.schedule zigzag", "no pipeline schedule 'zigzag'", "zb-v, file:PATH")
-        self.refuse("--parallel.schedule zb-v --parallel.virtual_stages 3", "zb-v has 2 of chunks a stage, not 3")
+        self.refuse("--parallel.virtual_stages 3", "model.layers = 2", "parallel.virtual_stages = 3")
+        self.refuse("--model.layers 4 --parallel.schedule zb-v --parallel.virtual_stages 3",
+                    "zb-v has 2 chunks a stage, not 3", "parallel.virtual_stages")
+        self.refuse("--parallel.schedule interleaved --parallel.virtual_stages 1", "2 or more chunks a stage, not 1")
         self.refuse("--parallel.schedule interleaved --model.layers 1", "model.layers = 1", "2 chunks")
         self.refuse("--parallel.stage_layers 1,1", "2 numbers for 1 chunks")
         self.refuse("--parallel.stage_layers 3", "adds up to 3 layers, but model.layers = 2")
