@@ -28,10 +28,14 @@ int main(int argc, char** argv) {
     if (warmup < 0 || steps < 1) throw UserError("bench.steps must be at least 1 and bench.warmup not negative");
     apply_preset(options, config.model);
     check(config);
+    if (action == Options::Action::dry_run) {
+      const std::string plan = describe_dry_run(config, world);
+      if (world.rank() == 0) std::cout << plan << "\n";
+      return 0;
+    }
     Session session(config, world);
     const std::string plan = describe_plan(session);
     if (world.rank() == 0) std::cout << plan << std::endl;
-    if (action == Options::Action::dry_run) return 0;
     session.allocate(true);
     const StepBenchmark result = benchmark_steps(session, warmup, steps);
     if (world.rank() == 0) std::cout << result.text() << std::endl;

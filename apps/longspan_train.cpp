@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
     apply_preset(options, config.model);
     check(config);
     if (action == Options::Action::dry_run) {
-      const std::string plan = describe_plan(Session(config, world));
+      const std::string plan = describe_dry_run(config, world);
       if (world.rank() == 0) std::cout << plan << "\n";
       return 0;
     }

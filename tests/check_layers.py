@@ -2,7 +2,8 @@
 """Includes point down: a folder of src/ includes only itself and the folders that CMakeLists.txt links it to.
 
 The table of layers stands once, in CMakeLists.txt: longspan_library(folder lower... external::target...). Also: each
-outside library stays in the folders that own it, and no source file grows past 600 lines.
+outside library stays in the folders that own it, kernels start through launch() of tensor/view.hpp (which keeps them
+from running in shape-only execution), and no source file grows past 600 lines.
 """
 import re
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 ROOT = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 LIBRARY = re.compile(r"^longspan_library\((\w+)([^)]*)\)", re.MULTILINE)
+# A start of a kernel has a label, or a policy of its own; loops inside of kernels have neither.
+KERNEL = re.compile(r'Kokkos::parallel_\w+\(\s*(?:"|label\b|\w*Policy\b)|Kokkos::deep_copy\(')
+KERNEL_DOORS = {"tensor/view.hpp", "tensor/device.cpp"}
 MAX_LINES = 600
 
 # How an outside header begins -> the folders that may include it. hdf5.h brings MPI's types along.
@@ -37,6 +41,9 @@ def faults(path: Path, folder: str, allowed: dict[str, set[str]]):
     text = path.read_text()
     if text.count("\n") > MAX_LINES:
         yield f"{text.count(chr(10))} lines, at most {MAX_LINES}"
+    if "/".join(path.parts[-2:]) not in KERNEL_DOORS:
+        for start in KERNEL.findall(text):
+            yield f"starts a kernel by {start.split('(')[0]}; use launch() of tensor/view.hpp"
     for bracket, header in INCLUDE.findall(text):
         target = header.split("/")[0]
         if bracket == '"' and target not in allowed[folder]:

@@ -21,6 +21,7 @@ std::int64_t all_reduce_bytes(const Tensor& t, int size) {
 void Comm::all_reduce(const Tensor& t, Reduce op) const {
   if (size_ == 1) return;
   const CallCounter counter(name_, "all_reduce", all_reduce_bytes(t, size_));
+  if (is_phantom()) return;
   check_mpi(meet(handle_->comm), "all_reduce", name_);
   DeviceBuffer buffer(t, Access::update, own_op(op, t.dtype()));
   for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
@@ -36,6 +37,7 @@ Request Comm::all_reduce_async(const Tensor& t, Reduce op) const {
   const CallCounter counter(name_, "all_reduce", all_reduce_bytes(t, size_));
   auto state = std::make_unique<Request::State>(name_, "all_reduce");
   DeviceBuffer& buffer = state->add_buffer(t, Access::update, own_op(op, t.dtype()));
+  if (is_phantom()) return Request(std::move(state));
   for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
     check_mpi(MPI_Iallreduce(MPI_IN_PLACE, buffer.data(first), count, mpi_type(t.dtype()), mpi_op(op, t.dtype()),
                              handle_->comm, state->add()),
@@ -48,6 +50,7 @@ void Comm::broadcast(const Tensor& t, int root) const {
   if (size_ == 1) return;
   const bool mine = rank_ == root;
   const CallCounter counter(name_, "broadcast", mine ? static_cast<std::int64_t>(t.bytes()) : 0);
+  if (is_phantom()) return;
   check_mpi(meet(handle_->comm), "broadcast", name_);
   DeviceBuffer buffer(t, mine ? Access::read : Access::write);
   for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {

@@ -8,6 +8,7 @@
 #include "comm/mpi_check.hpp"
 #include "comm/patience.hpp"
 #include "comm/pieces.hpp"
+#include "tensor/shape_only.hpp"
 
 namespace longspan {
 namespace {
@@ -20,6 +21,7 @@ T all_reduce_host(const Comm& comm, T value, Reduce op) {
   if (comm.size() == 1) return value;
   const std::int64_t bytes = 2 * static_cast<std::int64_t>(sizeof(T)) * (comm.size() - 1) / comm.size();
   const CallCounter counter(comm.name(), "all_reduce_value", bytes);
+  if (comm.is_phantom()) return value;
   check_mpi(meet(native(comm)), "all_reduce_value", comm.name());
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, mpi_type(dtype_of<T>()), mpi_op(op, dtype_of<T>()), native(comm)),
             "all_reduce_value", comm.name());
@@ -54,7 +56,14 @@ Comm::Comm(std::string name, std::shared_ptr<Handle> handle) : name_(std::move(n
   check_mpi(MPI_Comm_rank(handle_->comm, &rank_), "counting the ranks", name_);
 }
 
+Comm Comm::phantom(std::string name, int size, int rank) {
+  LONGSPAN_CHECK(shape_only(), "[comm] '{}' can be a phantom in shape-only execution alone", name);
+  LONGSPAN_CHECK(rank >= 0 && rank < size, "[comm] rank {} of the {} of '{}'", rank, size, name);
+  return Comm(std::move(name), size, rank);
+}
+
 Comm Comm::split(const std::string& name, int color, int key) const {
+  LONGSPAN_CHECK(!is_phantom(), "[split] the phantom '{}' has no ranks that could give their colors", name_);
   MPI_Comm part = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split(handle_->comm, color, key, &part), "split", name_);
   return Comm(name, std::make_shared<Handle>(part));
@@ -63,6 +72,7 @@ Comm Comm::split(const std::string& name, int color, int key) const {
 void Comm::barrier() const {
   if (size_ == 1) return;
   const CallCounter counter(name_, "barrier", 0);
+  if (is_phantom()) return;
   check_mpi(meet(handle_->comm), "barrier", name_);
   check_mpi(MPI_Barrier(handle_->comm), "barrier", name_);
 }
@@ -75,6 +85,7 @@ std::vector<double> Comm::all_gather_value(double value) const {
   std::vector<double> values(static_cast<std::size_t>(size_), value);
   if (size_ == 1) return values;
   const CallCounter counter(name_, "all_gather_value", static_cast<std::int64_t>(sizeof(double)) * (size_ - 1));
+  if (is_phantom()) return values;
   check_mpi(meet(handle_->comm), "all_gather_value", name_);
   check_mpi(MPI_Allgather(&value, 1, MPI_DOUBLE, values.data(), 1, MPI_DOUBLE, handle_->comm), "all_gather_value",
             name_);
@@ -85,6 +96,7 @@ std::string Comm::broadcast_text(const std::string& text, int root) const {
   if (size_ == 1) return text;
   std::int64_t length = static_cast<std::int64_t>(text.size());
   const CallCounter counter(name_, "broadcast_text", rank_ == root ? length : 0);
+  if (is_phantom()) return text;
   check_mpi(meet(handle_->comm), "broadcast_text", name_);
   check_mpi(MPI_Bcast(&length, 1, MPI_INT64_T, root, handle_->comm), "broadcast_text", name_);
   std::string same = rank_ == root ? text : std::string(static_cast<std::size_t>(length), ' ');
@@ -93,6 +105,7 @@ std::string Comm::broadcast_text(const std::string& text, int root) const {
 }
 
 void progress() {
+  if (shape_only()) return;
   int any = 0;
   check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_SELF, &any, MPI_STATUS_IGNORE), "progress", "self");
 }

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "comm/counters.hpp"
@@ -51,7 +52,13 @@ class Comm {
   struct Handle;  // hides MPI_Comm; comm/handle.hpp shows it to those who must hand it to a library
   Comm(std::string name, std::shared_ptr<Handle> handle);
 
-  // The ranks that give the same color >= 0 become a group, ranked by key. Collective.
+  // A group in which this process plays one rank and the others do not exist; for shape-only execution. Every call is
+  // checked and counted as otherwise and returns at once: what other ranks would send is zero in tensors, and values
+  // that are reduced, gathered or broadcast are this rank's own.
+  static Comm phantom(std::string name, int size, int rank);
+  bool is_phantom() const { return handle_ == nullptr; }
+
+  // The ranks that give the same color >= 0 become a group, ranked by key. Collective; not of a phantom.
   Comm split(const std::string& name, int color, int key) const;
   const std::shared_ptr<Handle>& handle() const { return handle_; }
 
@@ -95,11 +102,12 @@ class Comm {
 
  private:
   struct Blocks;
+  Comm(std::string name, int size, int rank) : name_(std::move(name)), size_(size), rank_(rank) {}
   std::unique_ptr<Request::State> exchange(const Tensor& send, const Blocks& to, const Tensor& receive,
                                            const Blocks& from, const char* kind) const;
 
   std::string name_;
-  std::shared_ptr<Handle> handle_;
+  std::shared_ptr<Handle> handle_;  // null: a phantom
   int size_ = 1, rank_ = 0;
 };
 

@@ -61,8 +61,6 @@ MPI_Datatype bfloat16_type() {
   return made;
 }
 
-bool is_integer(Dtype dtype) { return dtype == Dtype::int32 || dtype == Dtype::int64; }
-
 }  // namespace
 
 MPI_Datatype mpi_type(Dtype dtype) {

@@ -1,6 +1,7 @@
 #include "comm/device_buffer.hpp"
 
 #include "tensor/device.hpp"
+#include "tensor/shape_only.hpp"
 
 namespace longspan {
 namespace {
@@ -22,7 +23,7 @@ bool direct(bool host_function) {
 DeviceBuffer::DeviceBuffer(const Tensor& tensor, Access access, bool host_function)
     : tensor_(tensor), access_(access), base_(static_cast<char*>(tensor.raw())) {
   device::fence();
-  if (direct(host_function)) return;
+  if (direct(host_function) || shape_only()) return;
   staged_ = std::make_unique_for_overwrite<char[]>(tensor_.bytes());
   base_ = staged_.get();
   if (access_ != Access::write) tensor_.copy_to_host(base_);

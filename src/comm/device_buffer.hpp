@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "tensor/shape_only.hpp"
 #include "tensor/tensor.hpp"
 
 namespace longspan {
@@ -16,8 +17,9 @@ class DeviceBuffer {
   // to read even if the MPI library takes device pointers.
   DeviceBuffer(const Tensor& tensor, Access access, bool host_function = false);
 
-  // First element, or element `first`.
+  // First element, or element `first`, of a tensor that has storage.
   void* data(std::int64_t first = 0) const {
+    LONGSPAN_CHECK(!shape_only(), "[comm] shape-only tensors can be sent in phantom groups alone");
     return base_ + static_cast<std::size_t>(first) * size_of(tensor_.dtype());
   }
   // Call after MPI is done with the buffer: the tensor then holds what was received.

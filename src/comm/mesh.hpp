@@ -11,7 +11,8 @@ namespace longspan {
 class Mesh {
  public:
   // Collective over all ranks of `world`. Throws UserError where shape.size() is not the number of ranks: the same
-  // sentence on every rank. The sequence axis is made of groups of `sequence_inner` neighbours (a divisor of it).
+  // sentence on every rank. The sequence axis is made of groups of `sequence_inner` neighbours (a divisor of it). All
+  // groups of a phantom world are phantoms: shape-only execution plays any rank of any mesh.
   Mesh(const Comm& world, const MeshShape& shape, int sequence_inner = 1);
 
   const MeshShape& shape() const { return shape_; }

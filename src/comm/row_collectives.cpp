@@ -45,6 +45,7 @@ void Comm::all_gather(const Tensor& mine, const Tensor& all, const std::vector<s
   copy_tensor(mine, part_of(all, rows, rank_));
   if (size_ == 1) return;
   const CallCounter counter(name_, "all_gather", ring_bytes(all, size_));
+  if (is_phantom()) return;
   check_mpi(meet(handle_->comm), "all_gather", name_);
   DeviceBuffer buffer(all, Access::update);
   check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, mpi_type(all.dtype()), buffer.data(), blocks.counts().data(),
@@ -65,6 +66,7 @@ Request Comm::all_gather_async(const Tensor& mine, const Tensor& all, const std:
   }
   auto state = std::make_unique<Request::State>(name_, "all_gather");
   DeviceBuffer& buffer = state->add_buffer(all, Access::update);
+  if (is_phantom()) return Request(std::move(state));
   state->counts = blocks.counts();
   state->offsets = blocks.offsets();
   check_mpi(MPI_Iallgatherv(MPI_IN_PLACE, 0, mpi_type(all.dtype()), buffer.data(), state->counts.data(),
@@ -79,6 +81,7 @@ void Comm::reduce_scatter(const Tensor& all, const Tensor& mine, const std::vect
   if (size_ == 1) return copy_tensor(all, mine);
   if (!one_piece(all.size(), all.dtype())) return reduce_scatter_async(all, mine, rows).wait();
   const CallCounter counter(name_, "reduce_scatter", ring_bytes(all, size_));
+  if (is_phantom()) return;
   check_mpi(meet(handle_->comm), "reduce_scatter", name_);
   const bool own = own_op(Reduce::sum, all.dtype());
   DeviceBuffer from(all, Access::read, own), to(mine, Access::write, own);
@@ -103,6 +106,7 @@ Request Comm::reduce_scatter_async(const Tensor& all, const Tensor& mine, const 
   auto state = std::make_unique<Request::State>(name_, "reduce_scatter");
   DeviceBuffer& from = state->add_buffer(all, Access::read, own);
   DeviceBuffer& to = state->add_buffer(mine, Access::write, own);
+  if (is_phantom()) return Request(std::move(state));
   if (one_piece(all.size(), all.dtype())) {
     state->counts = blocks.counts();
     check_mpi(MPI_Ireduce_scatter(from.data(), to.data(), state->counts.data(), type, op, handle_->comm, state->add()),

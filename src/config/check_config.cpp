@@ -53,6 +53,7 @@ void check_model(const ModelConfig& model) {
   at_least("model.kv_heads", model.kv_heads, 0);
   at_least("model.feed_forward", model.feed_forward, 0);
   at_least("model.window", model.window, 0);
+  at_least("model.linformer_rank", model.linformer_rank, 1);
   require(model.width % model.heads == 0,
           "model.width = {} cannot be cut into model.heads = {}; use a width that is a multiple of {}", model.width,
           model.heads, model.heads);
@@ -106,6 +107,21 @@ void check_shares(const TrainConfig& config) {
       config.data.batch, parallel.data, parallel.microbatches);
 }
 
+void check_objective(const TrainConfig& config) {
+  const ObjectiveConfig& objective = config.objective;
+  require(
+      objective.kind != "next_token" || config.model.causal,
+      "objective.kind = next_token needs model.causal = true: a bidirectional model would read the token that it is "
+      "asked for; use objective.kind = masked_token or a causal model");
+  require(
+      objective.kind != "masked_token" || !config.model.causal,
+      "objective.kind = masked_token needs model.causal = false: a causal model would not read what follows a hidden "
+      "token; use objective.kind = next_token or a bidirectional model");
+  require(objective.masked_fraction > 0 && objective.masked_fraction <= 1,
+          "objective.masked_fraction = {} is out of range; use a number above 0 and at most 1",
+          objective.masked_fraction);
+}
+
 // What the ways across the sequence axis ask of the sizes.
 void check_sequence_method(const TrainConfig& config) {
   const ParallelConfig& parallel = config.parallel;
@@ -146,6 +162,7 @@ void check(const TrainConfig& config) {
   at_least("data.sequence_length", config.data.sequence_length, 1);
   at_least("data.batch", config.data.batch, 1);
   up_to("data.validation_fraction", config.data.validation_fraction, 0.5);
+  check_objective(config);
   check_shares(config);
   check_sequence_method(config);
   check_optimizer(config.optimizer);

@@ -26,8 +26,8 @@ void bind(Options& options, ParallelConfig& config) {
       .add("parallel.pipeline", config.pipeline, "Stages that share the layers.")
       .add("parallel.sequence", config.sequence, "Ranks that share each sequence, by positions.")
       .add_choice("parallel.sequence_method", config.sequence_method,
-                  {"ring", "bidirectional_ring", "double_ring", "tokenring", "ulysses", "ulysses_ring", "allgather_kv",
-                   "window"},
+                  {"ring", "bidirectional_ring", "double_ring", "tokenring", "rsa", "rsa_reduce_scatter", "ulysses",
+                   "ulysses_ring", "allgather_kv", "window"},
                   "How attention crosses the sequence axis.")
       .add("parallel.sequence_inner", config.sequence_inner,
            "Neighbours on the sequence axis that share heads (ulysses_ring) or make an inner ring (double_ring), a "
@@ -52,6 +52,14 @@ void bind(Options& options, DataConfig& config) {
       .add("data.batch", config.batch, "Sequences a step, over all ranks.")
       .add("data.validation_fraction", config.validation_fraction, "Part of the corpus, at its end, for validation.")
       .add("data.mask_documents", config.mask_documents, "Attention stays inside a document.");
+}
+
+void bind(Options& options, ObjectiveConfig& config) {
+  options
+      .add_choice("objective.kind", config.kind, {"next_token", "masked_token"},
+                  "What a model learns: the next token (causal models) or tokens hidden from it (bidirectional ones).")
+      .add("objective.masked_fraction", config.masked_fraction,
+           "Part of the tokens that masked_token hides and asks for.");
 }
 
 void bind(Options& options, OptimizerConfig& config) {
@@ -82,6 +90,7 @@ void bind(Options& options, TrainConfig& config) {
   bind(options, config.model);
   bind(options, config.parallel);
   bind(options, config.data);
+  bind(options, config.objective);
   bind(options, config.optimizer);
   bind(options, config.checkpoint);
   bind(options, config.validation);

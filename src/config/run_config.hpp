@@ -41,6 +41,14 @@ struct DataConfig {
   bool mask_documents = true;           // attention stays inside a document
 };
 
+struct ObjectiveConfig {
+  std::string kind = "next_token";  // next_token, masked_token
+  double masked_fraction = 0.15;    // of the positions, to be predicted by masked_token
+
+  // Tokens that the model knows besides those of the corpus: the mask.
+  std::int64_t extra_tokens() const { return kind == "masked_token" ? 1 : 0; }
+};
+
 struct OptimizerConfig {
   double learning_rate = 1e-3;
   std::string schedule = "cosine";  // constant, linear, cosine
@@ -66,6 +74,7 @@ struct TrainConfig {
   ModelConfig model;
   ParallelConfig parallel;
   DataConfig data;
+  ObjectiveConfig objective;
   OptimizerConfig optimizer;
   CheckpointConfig checkpoint;
   ValidationConfig validation;
@@ -74,6 +83,7 @@ struct TrainConfig {
 void bind(Options& options, RunConfig& config);
 void bind(Options& options, ParallelConfig& config);
 void bind(Options& options, DataConfig& config);
+void bind(Options& options, ObjectiveConfig& config);
 void bind(Options& options, OptimizerConfig& config);
 void bind(Options& options, CheckpointConfig& config);
 void bind(Options& options, ValidationConfig& config);

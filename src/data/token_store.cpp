@@ -87,12 +87,22 @@ TokenStore::TokenStore(const std::string& path) : path_(path), file_(std::make_u
   info_.documents = static_cast<std::int64_t>(documents_.size()) - 1;
 }
 
+TokenStore TokenStore::blank(std::int64_t vocabulary, std::int64_t tokens) {
+  TokenStore store;
+  store.path_ = "blank tokens";
+  store.info_ = {.tokenizer = "none", .source = "none", .vocabulary = vocabulary, .tokens = tokens, .documents = 1};
+  store.documents_ = {0, tokens};
+  return store;
+}
+
+TokenStore::TokenStore() = default;
 TokenStore::~TokenStore() = default;
 TokenStore::TokenStore(TokenStore&&) noexcept = default;
 
 std::vector<std::int32_t> TokenStore::read(std::int64_t first, std::int64_t count) const {
   LONGSPAN_CHECK(first >= 0 && count >= 0 && first + count <= info_.tokens, "[token store] {} has no tokens {} to {}",
                  path_, first, first + count);
+  if (!file_) return std::vector<std::int32_t>(static_cast<std::size_t>(count), 0);
   // HDF5 clips what does not fit into int32, so that it stays outside of every vocabulary.
   auto tokens = read_vector<std::int32_t>(file_->tokens, H5T_NATIVE_INT32, first, count, path_);
   const auto wrong = std::ranges::find_if(tokens, [&](auto token) { return token < 0 || token >= info_.vocabulary; });

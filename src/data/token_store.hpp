@@ -27,6 +27,8 @@ class TokenStore {
  public:
   // UserError where the file is missing, truncated, no HDF5 file, no token store or of another format version.
   explicit TokenStore(const std::string& path);
+  // No file: one document of `tokens` times token 0. What a plan reads where data does not matter.
+  static TokenStore blank(std::int64_t vocabulary, std::int64_t tokens);
   ~TokenStore();
   TokenStore(TokenStore&&) noexcept;
 
@@ -40,9 +42,10 @@ class TokenStore {
 
  private:
   struct File;
+  TokenStore();
   std::string path_;
   TokenStoreInfo info_;
-  std::unique_ptr<File> file_;
+  std::unique_ptr<File> file_;  // null: blank
   std::vector<std::int64_t> documents_;
 };
 

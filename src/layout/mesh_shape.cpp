@@ -50,6 +50,25 @@ int MeshCoordinate::along(Axis axis) const {
   return 0;
 }
 
+MeshShape MeshShape::with(Axis axis, int extent) const {
+  MeshShape shape = *this;
+  switch (axis) {
+    case Axis::data:
+      shape.data = extent;
+      break;
+    case Axis::tensor:
+      shape.tensor = extent;
+      break;
+    case Axis::pipeline:
+      shape.pipeline = extent;
+      break;
+    case Axis::sequence:
+      shape.sequence = extent;
+      break;
+  }
+  return shape;
+}
+
 MeshCoordinate MeshCoordinate::with(Axis axis, int index) const {
   MeshCoordinate at = *this;
   switch (axis) {

@@ -17,6 +17,7 @@ struct MeshShape {
 
   int size() const { return data * tensor * pipeline * sequence; }
   int extent(Axis axis) const;
+  MeshShape with(Axis axis, int extent) const;
   // "2x1x2x1 (data x tensor x pipeline x sequence)"
   std::string str() const;
   bool operator==(const MeshShape&) const = default;

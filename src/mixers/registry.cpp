@@ -2,6 +2,7 @@
 #include <map>
 
 #include "mixers/attention.hpp"
+#include "mixers/linformer.hpp"
 #include "mixers/mixer.hpp"
 
 namespace longspan {
@@ -15,6 +16,7 @@ std::unique_ptr<Mixer> make(ParameterStore& store, const MixerSettings& settings
 const std::map<std::string, MixerFactory>& registry() {
   static const std::map<std::string, MixerFactory> mixers = {
       {"attention", make<Attention>},
+      {"linformer", make<Linformer>},
   };
   return mixers;
 }

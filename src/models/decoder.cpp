@@ -42,12 +42,8 @@ void Decoder::declare_blocks(int chunk) {
   const auto before = static_cast<std::int64_t>(blocks_.size());
   const Range layers = holds(chunk) ? split_.layers[static_cast<std::size_t>(chunk)] : Range{};
   for (auto layer = static_cast<int>(layers.begin); layer < layers.end; ++layer) {
-    const MixerSettings mixer{.layer = layer,
-                              .group = layer + 1,
-                              .model = settings_.model,
-                              .sequence_method = settings_.sequence_method,
-                              .sequence_inner = settings_.sequence_inner};
-    blocks_.push_back(std::make_unique<Block>(store_, kinds_[static_cast<std::size_t>(layer)], mixer));
+    blocks_.push_back(std::make_unique<Block>(store_, kinds_[static_cast<std::size_t>(layer)],
+                                              mixer_settings(settings_, layer, layer + 1)));
   }
   blocks_of_.push_back({before, static_cast<std::int64_t>(blocks_.size())});
 }
@@ -94,7 +90,7 @@ SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtyp
 Variable Decoder::embed(const Context& context, const Tensor& tokens, const GroupDone& done) const {
   Tape& tape = context.tape;
   if (done) tape.record("group_done", {}, [=, this] { done(embedding_group_); });
-  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->range().begin);
+  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->first());
   Variable x = leave_tensor_region(tape, partial, context.mesh.tensor());
   if (positions_ != nullptr) {
     const std::int64_t b = tokens.dim(0), t = tokens.dim(1);
@@ -132,7 +128,7 @@ double Decoder::loss(const Context& context, const Variable& x, const Tensor& ta
   if (done) context.tape.record("group_done", {}, [=, this] { done(head_group_); });
   const Variable normed = final_norm_->forward(context, x);
   const Variable input = enter_tensor_region(context.tape, normed, context.mesh.tensor());
-  return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->range().begin, factor,
+  return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor,
                               context.mesh.tensor());
 }
 
@@ -158,7 +154,7 @@ Tensor Decoder::next_logits(const Context& context, const Tensor& tokens, Decode
 }
 
 double Decoder::training_flops(std::int64_t t) const {
-  const ForwardFlops forward = forward_flops(settings_.model, settings_.vocabulary, t);
+  const ForwardFlops forward = forward_flops(settings_, t);
   return 3 * std::accumulate(forward.layers.begin(), forward.layers.end(), forward.head);
 }
 

@@ -1,5 +1,5 @@
-// A decoder language model: embedding, blocks, final norm, head. One object holds the chunks of one pipeline stage: the
-// first chunk has the embedding, the last one the head, each a run of blocks.
+// A language model, causal or bidirectional: embedding, blocks, final norm, head. One object holds the chunks of one
+// pipeline stage: the first chunk has the embedding, the last one the head, each a run of blocks.
 #pragma once
 
 #include <functional>
@@ -8,17 +8,9 @@
 
 #include "layout/stages.hpp"
 #include "models/block.hpp"
+#include "models/decoder_settings.hpp"
 
 namespace longspan {
-
-struct DecoderSettings {
-  ModelConfig model;
-  std::int64_t vocabulary = 0;
-  std::int64_t max_length = 0;    // of learned positions
-  bool recompute_blocks = false;  // keep only each block's input
-  std::string sequence_method = "ring";
-  int sequence_inner = 1;
-};
 
 struct DecoderCache {
   std::vector<std::unique_ptr<MixerCache>> layers;

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "config/model_config.hpp"
+#include "models/decoder_settings.hpp"
 
 namespace longspan {
 
@@ -14,6 +14,6 @@ struct ForwardFlops {
   double head = 0;
 };
 
-ForwardFlops forward_flops(const ModelConfig& model, std::int64_t vocabulary, std::int64_t sequence_length);
+ForwardFlops forward_flops(const DecoderSettings& settings, std::int64_t sequence_length);
 
 }  // namespace longspan

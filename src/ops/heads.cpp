@@ -105,8 +105,8 @@ Sizes check(const Tensor& x, const RotaryTable& rotary, const Tensor& heads) {
 }
 
 template <class A>
-Tensor to_tensor(const std::vector<double>& values, const Shape& shape) {
-  return Tensor::from_host(std::vector<A>(values.begin(), values.end()), shape, Memory::activations, "rotary table");
+void write(const std::vector<double>& values, const Tensor& to) {
+  to.copy_from_host(std::vector<A>(values.begin(), values.end()).data());
 }
 
 }  // namespace
@@ -114,6 +114,11 @@ Tensor to_tensor(const std::vector<double>& values, const Shape& shape) {
 RotaryTable make_rotary_table(const Tensor& positions, std::int64_t head_width, double base, Dtype dtype) {
   LONGSPAN_CHECK(head_width % 2 == 0, "[rotary] the head width must be even, got {}", head_width);
   const std::int64_t half = head_width / 2;
+  const auto make = [&] {
+    return Tensor::empty({positions.size(), half}, accumulation_dtype(dtype), Memory::activations, "rotary table");
+  };
+  const RotaryTable table = {make(), make()};
+  if (shape_only()) return table;
   std::vector<double> cosine, sine;
   for (const std::int32_t p : positions.to_host<std::int32_t>()) {
     for (std::int64_t j = 0; j < half; ++j) {
@@ -122,9 +127,9 @@ RotaryTable make_rotary_table(const Tensor& positions, std::int64_t head_width, 
       sine.push_back(std::sin(angle));
     }
   }
-  const Shape shape = {positions.size(), half};
-  if (dtype == Dtype::float64) return {to_tensor<double>(cosine, shape), to_tensor<double>(sine, shape)};
-  return {to_tensor<float>(cosine, shape), to_tensor<float>(sine, shape)};
+  dtype == Dtype::float64 ? write<double>(cosine, table.cosine) : write<float>(cosine, table.cosine);
+  dtype == Dtype::float64 ? write<double>(sine, table.sine) : write<float>(sine, table.sine);
+  return table;
 }
 
 void split_heads(const Tensor& x, const RotaryTable& rotary, const Tensor& heads) {

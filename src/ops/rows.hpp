@@ -39,9 +39,9 @@ template <class F>
 void for_rows(const char* label, std::int64_t n, const F& f) {
   if (n == 0) return;
   if constexpr (kOnHost) {
-    Kokkos::parallel_for(label, RangePolicy(0, n), detail::HostRow<F>{f});
+    launch(label, RangePolicy(0, n), detail::HostRow<F>{f});
   } else {
-    Kokkos::parallel_for(label, TeamPolicy(static_cast<int>(n), kTeamSize), detail::TeamRow<F>{f});
+    launch(label, TeamPolicy(static_cast<int>(n), kTeamSize), detail::TeamRow<F>{f});
   }
 }
 

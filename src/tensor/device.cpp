@@ -3,7 +3,7 @@
 #include <Kokkos_Core.hpp>
 #include <format>
 
-#include "tensor/memory.hpp"
+#include "tensor/shape_only.hpp"
 
 namespace longspan {
 namespace {
@@ -56,7 +56,7 @@ void copy_from_host(void* data, const void* host, std::size_t bytes) {
 }
 
 void copy_on_device(void* to, const void* from, std::size_t bytes) {
-  if (bytes == 0) return;
+  if (bytes == 0 || shape_only()) return;
   Kokkos::deep_copy(DeviceBytes(static_cast<char*>(to), bytes),
                     DeviceBytes(static_cast<char*>(const_cast<void*>(from)), bytes));
 }

@@ -19,6 +19,8 @@ std::size_t size_of(Dtype dtype) {
   return 0;
 }
 
+bool is_integer(Dtype dtype) { return dtype == Dtype::int32 || dtype == Dtype::int64; }
+
 const char* to_string(Dtype dtype) {
   switch (dtype) {
     case Dtype::float64:

@@ -12,6 +12,7 @@ namespace longspan {
 enum class Dtype { float64, float32, bfloat16, int32, int64 };
 
 std::size_t size_of(Dtype dtype);
+bool is_integer(Dtype dtype);
 const char* to_string(Dtype dtype);
 
 // float64, float32 or bfloat16; anything else is a UserError that names `key`.

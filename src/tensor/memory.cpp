@@ -1,6 +1,7 @@
 #include "tensor/memory.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "base/error.hpp"
 #include "tensor/device.hpp"
@@ -15,6 +16,9 @@ std::size_t size_class(std::size_t bytes) {
   return std::max<std::size_t>(64, (bytes + step - 1) / step * step);
 }
 
+// Outside of what 64-bit processors can address, with room for the offsets of any tensor.
+constexpr std::uintptr_t kNoMemory = 0x5a00'0000'0000'0000;
+
 }  // namespace
 
 const char* to_string(Memory category) {
@@ -24,8 +28,12 @@ const char* to_string(Memory category) {
 }
 
 MemoryPool& MemoryPool::instance() {
-  static MemoryPool pool;
-  return pool;
+  static MemoryPool pool(Backing::device);
+  return current_ ? *current_ : pool;
+}
+
+void* MemoryPool::reserve(std::size_t block) const {
+  return backing_ == Backing::device ? device::allocate(block) : reinterpret_cast<void*>(kNoMemory);
 }
 
 // Device memory must not be freed after the device runtime has ended: DeviceScope calls release_kept_blocks.
@@ -47,10 +55,10 @@ void* MemoryPool::allocate(std::size_t bytes, Memory category, const char* label
     kept.pop_back();
   } else {
     if (limit_ != 0 && reserved_ + block > limit_) release_kept_blocks();
-    data = device::allocate(block);
+    data = reserve(block);
     if (data == nullptr) {
       release_kept_blocks();
-      data = device::allocate(block);
+      data = reserve(block);
     }
     if (data == nullptr) {
       throw EnvironmentError("this machine has no memory left for tensor '{}' ({}); use more nodes or a smaller batch",
@@ -82,7 +90,7 @@ void MemoryPool::reset_peak() {
 void MemoryPool::release_kept_blocks() {
   for (auto& [block, list] : kept_) {
     for (void* data : list) {
-      device::release(data);
+      if (backing_ == Backing::device) device::release(data);
       reserved_ -= block;
     }
     list.clear();

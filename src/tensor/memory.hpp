@@ -22,8 +22,11 @@ struct MemoryUse {
 
 class MemoryPool {
  public:
+  // Where new tensors come from: the process' own pool, or that of the innermost ShapeOnly scope.
   static MemoryPool& instance();
   ~MemoryPool();
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
 
   // Throws EnvironmentError naming `label` where the limit or the machine does not hold `bytes` more.
   void* allocate(std::size_t bytes, Memory category, const char* label);
@@ -43,7 +46,17 @@ class MemoryPool {
   // Tests fill new blocks with NaN so that a read before a write shows.
   void set_poison(bool on) { poison_ = on; }
 
+  // Blocks of this pool are accounted but have no memory behind them.
+  bool shape_only() const { return backing_ == Backing::none; }
+
  private:
+  friend class ShapeOnly;
+  enum class Backing { device, none };
+  explicit MemoryPool(Backing backing) : backing_(backing) {}
+  void* reserve(std::size_t block) const;  // nullptr where the device has no room
+
+  static inline MemoryPool* current_ = nullptr;  // of the innermost ShapeOnly scope, if any
+  Backing backing_;
   std::array<MemoryUse, kMemoryCategories> by_category_{};
   MemoryUse total_;
   std::map<std::size_t, std::vector<void*>> kept_;

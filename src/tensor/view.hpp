@@ -1,8 +1,10 @@
-// The door to Kokkos: unmanaged row-major views of a Tensor. Only tensor/ and ops/ include this.
+// The door to Kokkos: unmanaged row-major views of a Tensor, and the start of kernels. Only tensor/ and ops/ include
+// this.
 #pragma once
 
 #include <Kokkos_Core.hpp>
 
+#include "tensor/shape_only.hpp"
 #include "tensor/tensor.hpp"
 
 namespace longspan {
@@ -16,6 +18,12 @@ template <class T>
 using View1 = Kokkos::View<T*, Kokkos::LayoutRight, ExecutionSpace::memory_space, Kokkos::MemoryUnmanaged>;
 template <class T>
 using View2 = Kokkos::View<T**, Kokkos::LayoutRight, ExecutionSpace::memory_space, Kokkos::MemoryUnmanaged>;
+
+// Every kernel starts here, so that shape-only execution has one door to keep shut.
+template <class Policy, class Kernel>
+void launch(const char* label, const Policy& policy, const Kernel& kernel) {
+  if (!shape_only()) Kokkos::parallel_for(label, policy, kernel);
+}
 
 // All elements in one row.
 template <class T>

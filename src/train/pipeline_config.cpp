@@ -60,7 +60,7 @@ Schedule pipeline_schedule(const ParallelConfig& parallel) {
                        chunks > 0 ? chunks : default_chunks(parallel.schedule));
 }
 
-ModelSplit pipeline_split(const TrainConfig& config, std::int64_t vocabulary, const Schedule& schedule) {
+ModelSplit pipeline_split(const TrainConfig& config, const DecoderSettings& settings, const Schedule& schedule) {
   const std::int64_t layers = config.model.layers;
   if (layers < schedule.chunks()) {
     throw UserError(
@@ -70,7 +70,7 @@ ModelSplit pipeline_split(const TrainConfig& config, std::int64_t vocabulary, co
   if (!config.parallel.stage_layers.empty()) {
     return {schedule.stage_of, split_by_hand(config.parallel.stage_layers, layers, schedule)};
   }
-  const ForwardFlops flops = forward_flops(config.model, vocabulary, config.data.sequence_length);
+  const ForwardFlops flops = forward_flops(settings, config.data.sequence_length);
   return {schedule.stage_of, split_by_cost(flops.layers, 0, flops.head, schedule.chunks())};
 }
 

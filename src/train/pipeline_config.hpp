@@ -4,6 +4,7 @@
 #include "config/run_config.hpp"
 #include "layout/schedule.hpp"
 #include "layout/stages.hpp"
+#include "models/decoder_settings.hpp"
 
 namespace longspan {
 
@@ -11,6 +12,6 @@ namespace longspan {
 Schedule pipeline_schedule(const ParallelConfig& parallel);
 
 // parallel.stage_layers, or the layers shared by their FLOPs and the head's.
-ModelSplit pipeline_split(const TrainConfig& config, std::int64_t vocabulary, const Schedule& schedule);
+ModelSplit pipeline_split(const TrainConfig& config, const DecoderSettings& settings, const Schedule& schedule);
 
 }  // namespace longspan

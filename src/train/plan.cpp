@@ -1,45 +1,146 @@
 #include "train/plan.hpp"
 
+#include <algorithm>
 #include <format>
+#include <utility>
+#include <vector>
 
+#include "comm/together.hpp"
 #include "tensor/device.hpp"
+#include "tensor/shape_only.hpp"
+#include "train/metrics_writer.hpp"
 #include "train/progress.hpp"
+#include "train/step_account.hpp"
 
 namespace longspan {
+namespace {
 
-std::string describe_plan(const Session& session) {
+std::string bytes_text(std::int64_t bytes) { return format_bytes(static_cast<double>(bytes)); }
+
+// Lines of a word and what it says; further lines of the same word are indented.
+class Lines {
+ public:
+  void add(const char* word, const std::string& value) {
+    text_ += std::format("{}{:<11}{}", text_.empty() ? "" : "\n", word, value);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// What needs neither storage nor other ranks.
+Lines describe_work(const Session& session) {
   const TrainConfig& config = session.config();
   const TokenStoreInfo& corpus = session.corpus().info();
   const auto parameters = static_cast<double>(session.parameters());
   const double flops =
       session.decoder().training_flops(config.data.sequence_length) * static_cast<double>(config.data.batch);
   const auto tokens = static_cast<double>(config.data.batch * config.data.sequence_length);
+  Lines lines;
+  lines.add("model",
+            std::format("{} layers, width {}, {} heads ({} for keys), feed-forward {}: {} parameters, {}",
+                        config.model.layers, config.model.width, config.model.heads, config.model.num_kv_heads(),
+                        config.model.feed_forward_width(), format_count(parameters), config.run.dtype));
+  lines.add("objective", config.objective.kind == "next_token"
+                             ? std::string("the next token, causal")
+                             : std::format("masked tokens ({:.3g} % of them), bidirectional",
+                                           100 * config.objective.masked_fraction));
+  lines.add("mesh", std::format("{} = {} ranks, each {}", session.mesh().shape().str(), session.mesh().shape().size(),
+                                device::description()));
+  lines.add("corpus", std::format("{}: {} tokens in {} documents, {} ({} vocabulary)", session.corpus().path(),
+                                  format_count(static_cast<double>(corpus.tokens)), corpus.documents, corpus.tokenizer,
+                                  corpus.vocabulary));
+  lines.add("step",
+            std::format("{} sequences of {} tokens in {} microbatches: {} tokens, {:.1f} GFLOP", config.data.batch,
+                        config.data.sequence_length, config.parallel.microbatches, format_count(tokens), flops / 1e9));
+  lines.add("run", std::format("{} steps, {} tokens, {:.2f} passes over the corpus", config.run.steps,
+                               format_count(tokens * static_cast<double>(config.run.steps)),
+                               tokens * static_cast<double>(config.run.steps) / static_cast<double>(corpus.tokens)));
+  return lines;
+}
+
+// One column for each name, right-aligned; a row for each stage.
+std::string table_row(const std::string& stage, const std::vector<std::string>& cells) {
+  std::string row = std::format("{:>5}", stage);
+  for (const std::string& cell : cells) row += std::format("  {:>13}", cell);
+  return row;
+}
+
+void add_memory(Lines& lines, const std::vector<StepAccount>& stages) {
+  lines.add("memory", "peak of the fullest rank of each stage, by category (each at its own time) and of all together");
+  std::vector<std::string> cells;
+  for (int c = 0; c < kMemoryCategories; ++c) cells.push_back(to_string(static_cast<Memory>(c)));
+  cells.push_back("together");
+  lines.add("", table_row("stage", cells));
+  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+    cells.clear();
+    for (const std::size_t peak : stages[stage].peak) cells.push_back(bytes_text(static_cast<std::int64_t>(peak)));
+    cells.push_back(bytes_text(static_cast<std::int64_t>(stages[stage].peak_total)));
+    lines.add("", table_row(std::to_string(stage), cells));
+  }
+}
+
+void add_limit(Lines& lines, const std::vector<StepAccount>& stages, std::int64_t limit) {
+  if (limit == 0) return;
+  std::size_t most = 0;
+  for (const StepAccount& account : stages) most = std::max(most, account.peak_total);
+  const bool fits = most <= static_cast<std::size_t>(limit);
+  lines.add("limit",
+            std::format("{} a rank: {}", bytes_text(limit),
+                        fits ? "enough" : "too little; use more ranks, a smaller batch or parallel.recompute = block"));
+}
+
+void add_traffic(Lines& lines, const std::vector<StepAccount>& stages) {
+  std::vector<std::string> groups;
+  for (const char* group : kCountedGroups) {
+    const auto sends = [group](const StepAccount& account) { return account.bytes_sent(group) > 0; };
+    if (std::ranges::any_of(stages, sends)) groups.push_back(group);
+  }
+  if (groups.empty()) return lines.add("sent", "nothing: one rank alone");
+  lines.add("sent", "by that rank in a step, over each group (replicas = data x sequence, model = tensor x pipeline)");
+  lines.add("", table_row("stage", groups));
+  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+    std::vector<std::string> cells;
+    for (const std::string& group : groups) cells.push_back(bytes_text(stages[stage].bytes_sent(group)));
+    lines.add("", table_row(std::to_string(stage), cells));
+  }
+}
+
+std::string dry_run_text(TrainConfig config) {
+  const MeshShape mesh = mesh_shape(config.parallel);
+  const ShapeOnly scope;
+  const Session session(config, Comm::phantom("world", mesh.size(), 0));
+  Lines lines = describe_work(session);
+  const std::int64_t limit = std::exchange(config.run.memory_limit, 0);  // the plan says by how much it is too small
+  std::vector<StepAccount> stages;
+  for (int stage = 0; stage < mesh.pipeline; ++stage) {
+    stages.push_back(account_fullest_rank(config, stage, session.corpus().info().vocabulary));
+  }
+  add_memory(lines, stages);
+  add_limit(lines, stages, limit);
+  add_traffic(lines, stages);
+  return lines.text();
+}
+
+}  // namespace
+
+std::string describe_plan(const Session& session) {
+  Lines lines = describe_work(session);
+  const std::int64_t limit = session.config().run.memory_limit;
   const std::int64_t state = session.mesh().world().all_reduce_value(session.state_bytes(), Reduce::max);
-  std::string text;
-  const auto line = [&text](const char* what, const std::string& value) {
-    text += std::format("{}{:<11}{}", text.empty() ? "" : "\n", what, value);
-  };
-  line("model", std::format("{} layers, width {}, {} heads ({} for keys), feed-forward {}: {} parameters, {}",
-                            config.model.layers, config.model.width, config.model.heads, config.model.num_kv_heads(),
-                            config.model.feed_forward_width(), format_count(parameters), config.run.dtype));
-  line("mesh", std::format("{} = {} ranks, each {}", session.mesh().shape().str(), session.mesh().shape().size(),
-                           device::description()));
-  line("corpus", std::format("{}: {} tokens in {} documents, {} ({} vocabulary)", session.corpus().path(),
-                             format_count(static_cast<double>(corpus.tokens)), corpus.documents, corpus.tokenizer,
-                             corpus.vocabulary));
-  line("step",
-       std::format("{} sequences of {} tokens in {} microbatches: {} tokens, {:.1f} GFLOP", config.data.batch,
-                   config.data.sequence_length, config.parallel.microbatches, format_count(tokens), flops / 1e9));
-  line("run", std::format("{} steps, {} tokens, {:.2f} passes over the corpus", config.run.steps,
-                          format_count(tokens * static_cast<double>(config.run.steps)),
-                          tokens * static_cast<double>(config.run.steps) / static_cast<double>(corpus.tokens)));
-  line("memory",
-       std::format("{} on the fullest rank for parameters, gradients and optimizer; activations come on top{}",
-                   format_bytes(static_cast<double>(state)),
-                   config.run.memory_limit > 0
-                       ? std::format("; limit {}", format_bytes(static_cast<double>(config.run.memory_limit)))
-                       : ""));
-  return text;
+  lines.add("memory",
+            std::format("{} on the fullest rank for parameters, gradients and optimizer; activations come on top{}",
+                        bytes_text(state), limit > 0 ? std::format("; limit {}", bytes_text(limit)) : ""));
+  return lines.text();
+}
+
+std::string describe_dry_run(const TrainConfig& config, const Comm& world) {
+  std::string plan;
+  together(world, [&] {
+    if (world.rank() == 0) plan = dry_run_text(config);
+  });
+  return plan;
 }
 
 }  // namespace longspan

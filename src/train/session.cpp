@@ -10,18 +10,6 @@
 namespace longspan {
 namespace {
 
-MeshShape mesh_shape(const ParallelConfig& p) {
-  return {static_cast<int>(p.data), static_cast<int>(p.tensor), static_cast<int>(p.pipeline),
-          static_cast<int>(p.sequence)};
-}
-
-ShardKind shard_kind(const std::string& name) {
-  for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
-    if (name == to_string(kind)) return kind;
-  }
-  throw UserError("parallel.sequence_shard = '{}' is no shard; use contiguous, zigzag or striped", name);
-}
-
 // Neighbours on the sequence axis: as many as there are key heads to share, or an inner ring of about the square root.
 int sequence_inner(const TrainConfig& config) {
   const ParallelConfig& p = config.parallel;
@@ -40,13 +28,27 @@ std::shared_ptr<const TokenStore> open_corpus(const DataConfig& data) {
 
 }  // namespace
 
-Session::Session(const TrainConfig& config, const Comm& world)
+MeshShape mesh_shape(const ParallelConfig& p) {
+  return {static_cast<int>(p.data), static_cast<int>(p.tensor), static_cast<int>(p.pipeline),
+          static_cast<int>(p.sequence)};
+}
+
+ShardKind shard_kind(const std::string& name) {
+  for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
+    if (name == to_string(kind)) return kind;
+  }
+  throw UserError("parallel.sequence_shard = '{}' is no shard; use contiguous, zigzag or striped", name);
+}
+
+Session::Session(const TrainConfig& config, const Comm& world) : Session(config, world, open_corpus(config.data)) {}
+
+Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<const TokenStore> corpus)
     : config_(config),
       schedule_(pipeline_schedule(config.parallel)),
       sequence_inner_(sequence_inner(config)),
       mesh_(world, mesh_shape(config.parallel), sequence_inner_),
       dtype_(parse_float_dtype(config.run.dtype, "run.dtype")),
-      corpus_(open_corpus(config.data)),
+      corpus_(std::move(corpus)),
       shard_(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh_.shape().sequence,
              mesh_.at().sequence),
       store_(mesh_.shape(), mesh_.at()) {
@@ -58,15 +60,18 @@ Session::Session(const TrainConfig& config, const Comm& world)
                                                     .data_ranks = mesh_.shape().data,
                                                     .data_rank = mesh_.at().data,
                                                     .seed = static_cast<std::uint64_t>(config_.run.seed),
-                                                    .validation_fraction = config_.data.validation_fraction},
+                                                    .validation_fraction = config_.data.validation_fraction,
+                                                    .objective = config_.objective},
                                      shard_);
-  decoder_ = std::make_unique<Decoder>(DecoderSettings{.model = config_.model,
-                                                       .vocabulary = corpus_->info().vocabulary,
-                                                       .max_length = config_.data.sequence_length,
-                                                       .recompute_blocks = config_.parallel.recompute == "block",
-                                                       .sequence_method = config_.parallel.sequence_method,
-                                                       .sequence_inner = sequence_inner_},
-                                       pipeline_split(config_, corpus_->info().vocabulary, schedule_), store_);
+  const DecoderSettings settings{.model = config_.model,
+                                 .vocabulary = corpus_->info().vocabulary + config_.objective.extra_tokens(),
+                                 .max_length = config_.data.sequence_length,
+                                 .shard = shard_.kind(),
+                                 .mask_documents = config_.data.mask_documents,
+                                 .recompute_blocks = config_.parallel.recompute == "block",
+                                 .sequence_method = config_.parallel.sequence_method,
+                                 .sequence_inner = sequence_inner_};
+  decoder_ = std::make_unique<Decoder>(settings, pipeline_split(config_, settings, schedule_), store_);
 }
 
 void Session::allocate(bool training) {
@@ -76,7 +81,11 @@ void Session::allocate(bool training) {
   executor_ = std::make_unique<PipelineExecutor>(mesh_, *decoder_, *sequence_, schedule_, dtype_);
 }
 
-std::int64_t Session::parameters() const { return mesh_.model().all_reduce_value(store_.counted_elements()); }
+std::int64_t Session::parameters() const {
+  ParameterStore one_rank({}, {});
+  const Decoder whole(decoder_->settings(), one_rank);
+  return one_rank.counted_elements();
+}
 
 std::int64_t Session::state_bytes() const {
   const auto value = static_cast<std::int64_t>(size_of(dtype_));
@@ -101,8 +110,13 @@ double Session::validation_loss() {
                             },
                         .mask_documents = config_.data.mask_documents};
   const double loss = executor_->evaluate(input, batches);
-  return mesh_.pipeline().all_reduce_value(mesh_.replicas().all_reduce_value(loss)) /
-         mesh_.replicas().all_reduce_value(targets);
+  const double all_targets = mesh_.replicas().all_reduce_value(targets);
+  if (all_targets == 0) {
+    throw UserError(
+        "no token of the {} validation sequences is hidden; raise validation.sequences or objective.masked_fraction",
+        count);
+  }
+  return mesh_.pipeline().all_reduce_value(mesh_.replicas().all_reduce_value(loss)) / all_targets;
 }
 
 double Session::bits_per_byte(double loss) const {

@@ -13,10 +13,15 @@
 
 namespace longspan {
 
+MeshShape mesh_shape(const ParallelConfig& parallel);
+ShardKind shard_kind(const std::string& name);  // UserError naming parallel.sequence_shard
+
 class Session {
  public:
   // Declares the model; allocates nothing. Collective over the world.
   Session(const TrainConfig& config, const Comm& world);
+  // The same on a given corpus instead of data.corpus.
+  Session(const TrainConfig& config, const Comm& world, std::shared_ptr<const TokenStore> corpus);
 
   // Parameters with their initial values; with `training` also gradients and optimizer states.
   void allocate(bool training);
@@ -31,11 +36,11 @@ class Session {
   PipelineExecutor& executor() { return *executor_; }
   Dtype dtype() const { return dtype_; }
 
-  // Distinct parameters of the whole model. Collective.
+  // Distinct parameters of the whole model.
   std::int64_t parameters() const;
   // Bytes this rank will hold for parameters, gradients and optimizer states.
   std::int64_t state_bytes() const;
-  // Mean loss of a token over the first validation sequences, the same on every rank. Collective.
+  // Mean loss of a target over the first validation sequences, the same on every rank. Collective.
   double validation_loss();
   // Nats a token to bits a byte of the corpus' text.
   double bits_per_byte(double loss) const;

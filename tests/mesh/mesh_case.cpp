@@ -8,6 +8,7 @@
 #include <format>
 
 #include "base/hash.hpp"
+#include "mixers/sequence/sequence_method.hpp"
 
 namespace longspan::mesh_test {
 namespace {
@@ -63,7 +64,7 @@ TrainConfig small_config(const std::string& corpus) {
   return c;
 }
 
-Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks, int steps) {
+TrainConfig with_mesh(TrainConfig config, const MeshShape& shape) {
   config.parallel.data = shape.data;
   config.parallel.tensor = shape.tensor;
   config.parallel.pipeline = shape.pipeline;
@@ -71,7 +72,11 @@ Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks,
   // The microbatches of a data rank shrink with the number of data ranks: one sequence each at 4 x 2.
   if (config.data.batch % (shape.data * config.parallel.microbatches) != 0) config.parallel.microbatches = 1;
   check(config);
-  Session session(config, ranks);
+  return config;
+}
+
+Outcome run_steps(const TrainConfig& config, const MeshShape& shape, const Comm& ranks, int steps) {
+  Session session(with_mesh(config, shape), ranks);
   session.allocate(true);
   TrainingStep step(session);
   Outcome outcome;
@@ -83,10 +88,19 @@ Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks,
   for (const auto& p : session.store().all()) {
     if (p->info().tied_copy) continue;
     outcome.gradients[p->info().name] = p->gradient().to_host<double>();
-    outcome.ranges[p->info().name] = p->range();
+    outcome.runs[p->info().name] = p->runs();
     outcome.dims[p->info().name] = p->info().shard.dim;
   }
   return outcome;
+}
+
+std::vector<std::string> methods_on(const TrainConfig& config, const MeshShape& shape) {
+  std::vector<std::string> methods;
+  for (const std::string& name : sequence_method_names()) {
+    if (name == "ulysses" && config.model.heads / shape.tensor < shape.sequence) continue;
+    methods.push_back(name);
+  }
+  return methods;
 }
 
 std::vector<MeshShape> factorisations(int n) {
@@ -119,19 +133,21 @@ double gradient_deviation(const Outcome& mesh, const Outcome& one) {
     const std::vector<double>& whole = one.gradients.at(name);
     // Some gradients are zero but for rounding: the softmax does not see a bias of the keys.
     const double largest = std::max(largest_entry(whole), 1e-6 * anywhere);
-    const Range range = mesh.ranges.at(name), all = one.ranges.at(name);
+    // Local element (row, column) of some rows or some columns of the whole matrix.
     const bool columns = mesh.dims.at(name) == 1;
-    // Local element (row, column) of a block of rows or of columns of the whole matrix.
-    const auto local_rows =
-        columns ? static_cast<std::int64_t>(part.size()) / std::max<std::int64_t>(1, range.size()) : range.size();
-    const std::int64_t local_cols = local_rows == 0 ? 0 : static_cast<std::int64_t>(part.size()) / local_rows;
-    const std::int64_t whole_cols = columns ? all.size() : local_cols;
-    for (std::int64_t r = 0; r < local_rows; ++r) {
-      for (std::int64_t c = 0; c < local_cols; ++c) {
-        const std::int64_t row = columns ? r : r + range.begin, col = columns ? c + range.begin : c;
-        const double difference = part[static_cast<std::size_t>(r * local_cols + c)] -
-                                  whole[static_cast<std::size_t>(row * whole_cols + col)];
-        worst = std::max(worst, std::abs(difference) / largest);
+    const std::vector<PositionRun>& runs = mesh.runs.at(name);
+    const std::int64_t mine = count_entries(runs), all = count_entries(one.runs.at(name));
+    const std::int64_t other = mine == 0 ? 0 : static_cast<std::int64_t>(part.size()) / mine;
+    const auto compare = [&](std::int64_t local, std::int64_t global) {
+      const double difference = part[static_cast<std::size_t>(local)] - whole[static_cast<std::size_t>(global)];
+      worst = std::max(worst, std::abs(difference) / largest);
+    };
+    for (const PositionRun& run : runs) {
+      for (std::int64_t i = 0; i < run.count; ++i) {
+        const std::int64_t local = run.row + i, global = run.position(i);
+        for (std::int64_t j = 0; j < other; ++j) {
+          columns ? compare(j * mine + local, j * all + global) : compare(local * other + j, global * other + j);
+        }
       }
     }
   }

@@ -16,7 +16,7 @@ namespace longspan::mesh_test {
 struct Outcome {
   std::vector<double> losses, norms;
   std::map<std::string, std::vector<double>> gradients;  // of the last step, local parts
-  std::map<std::string, Range> ranges;
+  std::map<std::string, std::vector<PositionRun>> runs;  // of dimension dims
   std::map<std::string, int> dims;
 };
 
@@ -25,7 +25,13 @@ std::string make_corpus(const Comm& world);
 
 TrainConfig small_config(const std::string& corpus);
 
-Outcome run_steps(TrainConfig config, const MeshShape& shape, const Comm& ranks, int steps);
+// The same run on a mesh.
+TrainConfig with_mesh(TrainConfig config, const MeshShape& shape);
+
+Outcome run_steps(const TrainConfig& config, const MeshShape& shape, const Comm& ranks, int steps);
+
+// The ways across the sequence axis that the heads of a mesh allow.
+std::vector<std::string> methods_on(const TrainConfig& config, const MeshShape& shape);
 
 // All meshes of n ranks: every (data, tensor, pipeline, sequence) with this product that the small model allows.
 std::vector<MeshShape> factorisations(int n);

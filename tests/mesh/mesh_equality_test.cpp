@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "mesh/mesh_case.hpp"
-#include "mixers/sequence/sequence_method.hpp"
 #include "support/world.hpp"
 
 namespace longspan::mesh_test {
@@ -13,6 +12,18 @@ namespace {
 
 constexpr double kTolerance = 1e-10;
 constexpr int kSteps = 5;
+
+// A small BERT: every token sees its document, hidden tokens are asked for.
+TrainConfig bidirectional(const std::string& corpus) {
+  TrainConfig c = small_config(corpus);
+  c.model.causal = false;
+  c.model.norm = "layer";
+  c.model.activation = "gelu";
+  c.model.positions = "learned";
+  c.model.bias = true;
+  c.objective.kind = "masked_token";
+  return c;
+}
 
 class MeshEquality : public ::testing::Test {
  protected:
@@ -36,16 +47,6 @@ class MeshEquality : public ::testing::Test {
   static std::string corpus;
 };
 std::string MeshEquality::corpus;
-
-// The methods that the heads of a mesh allow.
-std::vector<std::string> methods_on(const TrainConfig& config, const MeshShape& shape) {
-  std::vector<std::string> methods;
-  for (const std::string& name : sequence_method_names()) {
-    if (name == "ulysses" && config.model.heads / shape.tensor < shape.sequence) continue;
-    methods.push_back(name);
-  }
-  return methods;
-}
 
 TEST_F(MeshEquality, LlamaShapeWithTiedEmbeddings) { expect_equal(small_config(corpus)); }
 
@@ -72,6 +73,33 @@ TEST_F(MeshEquality, AlibiWindowUntiedRecomputed) {
 TEST_F(MeshEquality, SequencesShorterThanTheRanks) {
   TrainConfig c = small_config(corpus);
   c.data.sequence_length = 3;
+  expect_equal(c);
+}
+
+TEST_F(MeshEquality, BidirectionalMaskedTokens) {
+  TrainConfig c = bidirectional(corpus);
+  c.model.dropout = 0.1;
+  expect_equal(c);
+}
+
+TEST_F(MeshEquality, LinformerAndAttentionInTurns) {
+  TrainConfig c = bidirectional(corpus);
+  c.model.mixers = "linformer,attention";
+  c.model.linformer_rank = 5;
+  c.model.dropout = 0.1;
+  c.data.mask_documents = false;
+  expect_equal(c);
+}
+
+// Some steps of so short sequences hide hardly a token, some ranks hold none.
+TEST_F(MeshEquality, LinformerOfShortSequencesOnAStripedShard) {
+  TrainConfig c = bidirectional(corpus);
+  c.model.mixers = "linformer";
+  c.model.linformer_rank = 5;
+  c.data.mask_documents = false;
+  c.data.sequence_length = 7;
+  c.parallel.recompute = "block";
+  c.parallel.sequence_shard = "striped";
   expect_equal(c);
 }
 

@@ -6,10 +6,12 @@ import programs
 from programs import ProgramTest, finish, metric, start
 
 STEPS = "--run.steps 30 --optimizer.learning_rate 0.01"
+BERT = "--model.causal false --objective.kind masked_token"
+LINFORMER = "--model.mixers linformer,attention --model.linformer_rank 5 --data.mask_documents false"
 SECTIONS = {
-    "bench": ["bench", "run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
-    "train": ["run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
-    "eval": ["run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
+    "bench": ["bench", "run", "model", "parallel", "data", "objective", "optimizer", "checkpoint", "validation"],
+    "train": ["run", "model", "parallel", "data", "objective", "optimizer", "checkpoint", "validation"],
+    "eval": ["run", "model", "parallel", "data", "objective", "optimizer", "checkpoint", "validation"],
     "generate": ["generate"],
     "prepare": ["prepare"],
 }
@@ -55,7 +57,21 @@ class Generate(ProgramTest):
         self.assertIn("32 learned positions", refused.errors[0])
 
 
+    def test_a_bidirectional_model_does_not_generate(self):
+        run = self.train("bert", BERT)
+        refused = self.run_program("generate", f"{run}", expected=2)
+        self.assertEqual(len(refused.errors), 1, refused)
+        self.assertIn("bidirectional model", refused.errors[0])
+
+
 class Evaluate(ProgramTest):
+    def test_masked_tokens_and_linformer_have_one_loss_on_every_mesh(self):
+        run = self.train("linformer", f"{BERT} {LINFORMER} --run.steps 12 --parallel.data 2 --parallel.sequence 2", 4)
+        for mesh, ranks in [("", 1), ("--parallel.sequence 3", 3), ("--parallel.tensor 2 --parallel.sequence 2", 4)]:
+            out = self.run_program("eval", f"{run} {mesh}", ranks).out
+            loss = float(re.search(r"validation loss ([0-9.]+)", out)[1])
+            self.assertAlmostEqual(loss, metric(run, "validation/loss")[-1], delta=1e-6)
+
     def test_any_mesh_gives_the_validation_loss_of_the_training_run(self):
         run = self.train("run", f"{STEPS} --parallel.data 2 --parallel.tensor 2", 4)
         loss = metric(run, "validation/loss")[-1]
@@ -97,6 +113,20 @@ class Help(ProgramTest):
         for word in ["2x1x1x1", "parameters", "memory", "4 steps"]:
             self.assertIn(word, said)
         self.assertEqual(list(self.folder.iterdir()), [])
+
+
+    def test_a_dry_run_plans_meshes_of_any_size(self):
+        mesh = "--model.layers 4 --data.batch 16 --parallel.data 16 --parallel.pipeline 4 --parallel.sequence 8"
+        for ranks in [1, 2]:
+            said = self.run_program("train", self.training("run", f"{mesh} --run.memory_limit 1M --dry-run"), ranks).out
+            self.assertIn("= 512 ranks", said)
+            self.assertRegex(said, r"limit +1.00 MiB a rank: (enough|too little)")
+            self.assertEqual(len(re.findall(r"^ +[0-3] ( +[0-9.]+ [KMGi]*B){7}$", said, re.MULTILINE)), 4, said)
+            self.assertRegex(said, r"stage +pipeline +sequence +replicas")
+
+    def test_a_dry_run_refuses_what_the_run_would(self):
+        result = self.run_program("train", self.training("run", "--data.sequence_length 99999 --dry-run"), 2, expected=2)
+        self.assertIn("data.sequence_length = 99999", result.errors[0])
 
 
 class Inspect(ProgramTest):

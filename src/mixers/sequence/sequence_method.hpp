@@ -55,6 +55,9 @@ class SequenceMethod {
   // The share of a layer's visible (query, key, head) triples that each rank computes: parts() numbers that add up to
   // 1. Documents are not looked at.
   virtual std::vector<double> work(const AttentionSizes& sizes, const MaskRule& mask, const SequenceShard& shard) const;
+
+  // Scores kept for the backward, a head and query of a sequence of `length` tokens.
+  virtual std::int64_t kept_scores(std::int64_t /*length*/) const { return 0; }
 };
 
 // A method whose forward and backward are written by hand.

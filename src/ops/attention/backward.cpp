@@ -39,7 +39,7 @@ void gradient_tile(const ScoreTile<accumulation_t<T>>& tile, const TileData& dat
   A* const all_dp = static_cast<A*>(data.dp);
   T* const all_p = static_cast<T*>(data.p);
   T* const all_ds = static_cast<T*>(data.ds);
-  Kokkos::parallel_for(
+  launch(
       "longspan::ops::attention_gradient", detail::tile_policy(tile), KOKKOS_LAMBDA(const TeamMember& team) {
         detail::for_rows_of_team(team, tile, [&](ScoreRow<A> row) {
           A *scores = all_scores + row.offset, *dp = all_dp + row.offset;
@@ -60,7 +60,7 @@ void row_products(const Tensor& o, const Tensor& dout, const Tensor& delta) {
   const View2<T> a = view2<T>(o), b = view2<T>(dout);
   const View1<A> out = view1<A>(delta);
   const auto width = static_cast<std::int32_t>(a.extent(1));
-  Kokkos::parallel_for(
+  launch(
       "longspan::ops::attention_delta", TeamPolicy(static_cast<int>(a.extent(0)), Kokkos::AUTO, 32),
       KOKKOS_LAMBDA(const TeamMember& team) {
         const int r = team.league_rank();

@@ -1,8 +1,12 @@
 // One visit of the forward: for each tile S = Q K^T, then the online softmax turns S into P and rescales what the rows
 // have gathered so far, then acc += P V.
 #include "ops/attention.hpp"
+
+#include <limits>
+
 #include "ops/attention/score_loops.hpp"
 #include "ops/attention/softmax_math.hpp"
+#include "ops/elementwise.hpp"
 
 namespace longspan::ops {
 namespace {
@@ -74,7 +78,7 @@ void softmax_tile(const ScoreTile<accumulation_t<T>>& tile, void* score_data, vo
   using A = accumulation_t<T>;
   A* const all_scores = static_cast<A*>(score_data);
   T* const all_p = static_cast<T*>(p_data);
-  Kokkos::parallel_for(
+  launch(
       "longspan::ops::attention_softmax", detail::tile_policy(tile), KOKKOS_LAMBDA(const TeamMember& team) {
         detail::for_rows_of_team(team, tile, [&](const ScoreRow<A>& row) {
           A* const scores = all_scores + row.offset;
@@ -92,7 +96,7 @@ void finish(const AttentionState& state, const Tensor& o, const Tensor& lse) {
   const View1<A> m = view1<A>(state.m), l = view1<A>(state.l), log_sum = view1<A>(lse);
   const View2<T> out = view2<T>(o);
   const auto width = static_cast<std::int32_t>(acc.extent(1));
-  Kokkos::parallel_for(
+  launch(
       "longspan::ops::attention_finish", TeamPolicy(static_cast<int>(acc.extent(0)), Kokkos::AUTO, 32),
       KOKKOS_LAMBDA(const TeamMember& team) {
         const int r = team.league_rank();
@@ -105,11 +109,6 @@ void finish(const AttentionState& state, const Tensor& o, const Tensor& lse) {
       });
 }
 
-template <class A>
-void fill_lowest(const Tensor& x) {
-  Kokkos::deep_copy(view1<A>(x), -Kokkos::Experimental::infinity_v<A>);
-}
-
 }  // namespace
 
 AttentionState make_attention_state(const Tensor& q) {
@@ -118,11 +117,7 @@ AttentionState make_attention_state(const Tensor& q) {
   AttentionState state{Tensor::zeros(q.shape(), dtype, Memory::workspace, "attention accumulator"),
                        Tensor::empty(rows, dtype, Memory::workspace, "attention maxima"),
                        Tensor::zeros(rows, dtype, Memory::workspace, "attention sums")};
-  if (dtype == Dtype::float64) {
-    fill_lowest<double>(state.m);
-  } else {
-    fill_lowest<float>(state.m);
-  }
+  fill(state.m, -std::numeric_limits<double>::infinity());
   return state;
 }
 

@@ -1,8 +1,11 @@
 #include "ops/attention/tiles.hpp"
 
 #include <algorithm>
+#include <array>
+#include <set>
 
 #include "tensor/device.hpp"
+#include "tensor/shape_only.hpp"
 
 namespace longspan::ops {
 namespace detail {
@@ -57,6 +60,13 @@ std::int64_t rows_of(const std::vector<PositionRun>& runs, std::int64_t rows, co
   }
   LONGSPAN_CHECK(count <= rows, "[attention] {} runs hold {} rows of {}", what, count, rows);
   return count;
+}
+
+// Calls `body` for the first tile of each size alone.
+std::function<void(const AttentionTile&)> one_of_each_size(const std::function<void(const AttentionTile&)>& body) {
+  return [&body, seen = std::set<std::array<std::int64_t, 3>>()](const AttentionTile& tile) mutable {
+    if (seen.insert({tile.queries.count, tile.keys.count, tile.pairs}).second) body(tile);
+  };
 }
 
 }  // namespace
@@ -115,18 +125,21 @@ void for_each_tile(const AttentionRules& rules, const AttentionShape& shape, con
     for (const auto& tile : cut(run, kQueryTile)) query_tiles.push_back(tile);
   }
   const std::vector<Range> spans = visible_spans(rules, shape, query_tiles);
+  const auto visit = shape_only() ? one_of_each_size(body) : body;
 
   const std::int64_t step = pairs_at_once(shape);
   for (std::int64_t first = 0; first < shape.pairs(); first += step) {
     const std::int64_t pairs = std::min(step, shape.pairs() - first);
+    // Pairs in the middle and further heads have no other sizes of tiles than the first and the last ones.
+    if (shape_only() && first > 0 && first + pairs < shape.pairs()) continue;
     const std::int64_t first_sequence = first / shape.key_heads, last_sequence = (first + pairs - 1) / shape.key_heads;
-    for (std::int64_t member = 0; member < shape.group(); ++member) {
+    for (std::int64_t member = 0; member < (shape_only() ? 1 : shape.group()); ++member) {
       for (std::size_t i = 0; i < query_tiles.size(); ++i) {
         Range span;
         for (auto b = first_sequence; b <= last_sequence; ++b) span = hull(span, spans[i * shape.batch + b]);
         for (const auto& run : key_runs) {
           for (const auto& keys : cut(clip(run, span, kKeyGrain), kKeyTile)) {
-            body({query_tiles[i], keys, first, pairs, member, shape.group()});
+            visit({query_tiles[i], keys, first, pairs, member, shape.group()});
             if (rules.poll) rules.poll();
           }
         }

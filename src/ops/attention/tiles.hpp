@@ -44,7 +44,8 @@ std::vector<PositionRun> cut(const PositionRun& run, std::int64_t rows);
 PositionRun clip(const PositionRun& run, const Range& span, std::int64_t grain);
 
 // Calls `body` for every tile, in an order that does not depend on the machine's load. Tiles that add to the same rows
-// follow each other.
+// follow each other. In shape-only execution one tile of each size stands for all: what counts is the workspace of its
+// products.
 void for_each_tile(const AttentionRules& rules, const AttentionShape& shape, const std::vector<PositionRun>& key_runs,
                    const std::function<void(const AttentionTile&)>& body);
 

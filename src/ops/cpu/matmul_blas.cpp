@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "ops/matmul_library.hpp"
+#include "tensor/shape_only.hpp"
 
 namespace longspan::ops::detail {
 namespace {
@@ -19,6 +20,7 @@ CBLAS_TRANSPOSE blas_transpose(const MatrixRef& m) { return m.transposed ? Cblas
 
 void matmul_float64(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c, double beta,
                     std::int64_t batch) {
+  if (shape_only()) return;
   for (std::int64_t i = 0; i < batch; ++i) {
     cblas_dgemm(CblasRowMajor, blas_transpose(a), blas_transpose(b), blas_int(size.m), blas_int(size.n),
                 blas_int(size.k), 1.0, static_cast<const double*>(a.data) + i * a.batch_stride, blas_int(a.leading),

@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "ops/matmul_library.hpp"
-#include "tensor/memory.hpp"
+#include "tensor/shape_only.hpp"
 
 namespace longspan::ops::detail {
 namespace {
@@ -27,7 +27,9 @@ struct KeyHash {
   }
 };
 
+// Compiled at its first execution: shape-only execution asks for the size of the workspace alone.
 struct Product {
+  dnnl::matmul::primitive_desc description;
   dnnl::matmul primitive;
   memory a, b, c, bias, scratch;
   std::size_t scratch_bytes = 0;
@@ -75,15 +77,14 @@ Product make_product(const MatmulSize& size, const MatrixRef& a, const MatrixRef
   memory::desc dbias;
   if (options.bias) dbias = {{1, 1, size.n}, data_type(a.dtype), memory::format_tag::abc};
   try {
-    const dnnl::matmul::primitive_desc description(cpu_engine(), da, db, dbias, dc, fused_steps(options));
     Product p;
-    p.primitive = dnnl::matmul(description);
+    p.description = dnnl::matmul::primitive_desc(cpu_engine(), da, db, dbias, dc, fused_steps(options));
     p.a = memory(da, cpu_engine(), nullptr);
     p.b = memory(db, cpu_engine(), nullptr);
     p.c = memory(dc, cpu_engine(), nullptr);
     if (options.bias) p.bias = memory(dbias, cpu_engine(), nullptr);
-    p.scratch = memory(description.scratchpad_desc(), cpu_engine(), nullptr);
-    p.scratch_bytes = description.scratchpad_desc().get_size();
+    p.scratch = memory(p.description.scratchpad_desc(), cpu_engine(), nullptr);
+    p.scratch_bytes = p.description.scratchpad_desc().get_size();
     return p;
   } catch (const dnnl::error& e) {
     throw EnvironmentError("this processor has no {} matrix product in oneDNN ({}); use run.dtype = float32",
@@ -107,6 +108,21 @@ Product& find_product(const MatmulSize& size, const MatrixRef& a, const MatrixRe
   return products.emplace(key, make_product(size, a, b, c, options)).first->second;
 }
 
+// What a product needs besides its matrices, for the time of the call.
+struct Workspace {
+  explicit Workspace(std::size_t bytes) : bytes(bytes) {
+    if (bytes > 0) data = MemoryPool::instance().allocate(bytes, Memory::workspace, "matmul workspace");
+  }
+  ~Workspace() {
+    if (bytes > 0) MemoryPool::instance().release(data, bytes, Memory::workspace);
+  }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  std::size_t bytes;
+  void* data = nullptr;
+};
+
 // The transpose of one column of a wider matrix. oneDNN (3.7) reads such a row as if its elements were neighbours, so
 // it is given a copy in which they are.
 bool is_spread_row(const MatrixRef& a) { return a.transposed && a.cols == 1 && a.leading > 1; }
@@ -115,6 +131,7 @@ MatrixRef gather_row(const MatrixRef& a, std::int64_t batch, const Tensor& room)
   row.data = room.raw();
   row.leading = 1;
   row.batch_stride = a.batch_stride == 0 ? 0 : a.rows;
+  if (shape_only()) return row;
   const std::size_t bytes = size_of(a.dtype);
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t r = 0; r < a.rows; ++r) {
@@ -136,6 +153,9 @@ void matmul_fused(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b
     return matmul_fused(size, gather_row(a, options.batch, room), b, c, options);
   }
   Product& p = find_product(size, a, b, c, options);
+  const Workspace workspace(p.scratch_bytes);
+  if (shape_only()) return;
+  if (!p.primitive) p.primitive = dnnl::matmul(p.description);
   p.a.set_data_handle(a.data);
   p.b.set_data_handle(b.data);
   p.c.set_data_handle(c.data);
@@ -148,15 +168,9 @@ void matmul_fused(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b
     p.bias.set_data_handle(options.bias->raw());
     arguments[count++] = {DNNL_ARG_BIAS, p.bias.get()};
   }
-  void* scratch = nullptr;
-  auto& pool = MemoryPool::instance();
-  if (p.scratch_bytes > 0) {
-    scratch = pool.allocate(p.scratch_bytes, Memory::workspace, "matmul workspace");
-    p.scratch.set_data_handle(scratch);
-  }
+  p.scratch.set_data_handle(workspace.data);
   // The C call takes an array; the C++ one would build a map each time.
   const dnnl_status_t status = dnnl_primitive_execute(p.primitive.get(), cpu_stream().get(), count, arguments.data());
-  if (scratch) pool.release(scratch, p.scratch_bytes, Memory::workspace);
   LONGSPAN_CHECK(status == dnnl_success, "[matmul] oneDNN failed with status {}", static_cast<int>(status));
 }
 

@@ -1,0 +1,70 @@
+#include "train/step_account.hpp"
+
+#include <set>
+
+#include "tensor/shape_only.hpp"
+#include "train/session.hpp"
+#include "train/training_step.hpp"
+
+namespace longspan {
+namespace {
+
+// Counts of the step alone: what the process has counted so far comes back at the end.
+class OwnCounters {
+ public:
+  OwnCounters() : before_(std::exchange(CommCounters::instance(), {})) {}
+  ~OwnCounters() { CommCounters::instance() = std::move(before_); }
+  OwnCounters(const OwnCounters&) = delete;
+  OwnCounters& operator=(const OwnCounters&) = delete;
+
+ private:
+  CommCounters before_;
+};
+
+// Windows for training and for validation.
+std::shared_ptr<const TokenStore> blank_corpus(std::int64_t vocabulary, std::int64_t sequence_length) {
+  return std::make_shared<const TokenStore>(TokenStore::blank(vocabulary, 2 * sequence_length + 1));
+}
+
+}  // namespace
+
+std::int64_t StepAccount::bytes_sent(const std::string& group) const {
+  std::int64_t bytes = 0;
+  for (const auto& [key, count] : traffic) bytes += key.first == group ? count.bytes : 0;
+  return bytes;
+}
+
+StepAccount account_step(const TrainConfig& config, const MeshCoordinate& at, std::int64_t vocabulary) {
+  check(config);
+  const MeshShape mesh = mesh_shape(config.parallel);
+  const ShapeOnly shape_only;
+  const OwnCounters counters;
+  Session session(config, Comm::phantom("world", mesh.size(), rank_of(mesh, at)),
+                  blank_corpus(vocabulary, config.data.sequence_length));
+  session.allocate(true);
+  TrainingStep(session).run(0);
+
+  const MemoryPool& pool = MemoryPool::instance();
+  StepAccount account{
+      .peak_total = pool.total().peak, .reserved = pool.reserved(), .traffic = CommCounters::instance().all()};
+  for (int c = 0; c < kMemoryCategories; ++c) account.peak[c] = pool.use(static_cast<Memory>(c)).peak;
+  return account;
+}
+
+// All data ranks hold the same. Where parts are uneven the last tensor rank has the larger ones, so that what remains
+// is the place on the sequence axis: the longest shard, or an end of the axis, where some methods have no neighbour.
+StepAccount account_fullest_rank(const TrainConfig& config, int stage, std::int64_t vocabulary) {
+  const MeshShape mesh = mesh_shape(config.parallel);
+  const SequenceShard shard(shard_kind(config.parallel.sequence_shard), config.data.sequence_length, mesh.sequence, 0);
+  int longest = 0;
+  while (shard.local_length(longest) < shard.longest()) ++longest;
+  StepAccount fullest;
+  for (const int place : std::set<int>{0, longest, mesh.sequence - 1}) {
+    const MeshCoordinate at{.tensor = mesh.tensor - 1, .pipeline = stage, .sequence = place};
+    const StepAccount account = account_step(config, at, vocabulary);
+    if (account.peak_total > fullest.peak_total) fullest = account;
+  }
+  return fullest;
+}
+
+}  // namespace longspan
