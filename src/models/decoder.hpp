@@ -49,6 +49,7 @@ class Decoder {
     return {batch, local_length, settings_.model.width};
   }
   const DecoderSettings& settings() const { return settings_; }
+  const ModelSplit& split() const { return split_; }
 
  private:
   bool holds(int chunk) const { return split_.stage_of[static_cast<std::size_t>(chunk)] == store_.at().pipeline; }

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "layout/make_schedule.hpp"
+#include "layout/replay.hpp"
 #include "layout/schedule_text.hpp"
 #include "models/flops.hpp"
 
@@ -72,6 +73,19 @@ ModelSplit pipeline_split(const TrainConfig& config, const DecoderSettings& sett
   }
   const ForwardFlops flops = forward_flops(settings, config.data.sequence_length);
   return {schedule.stage_of, split_by_cost(flops.layers, 0, flops.head, schedule.chunks())};
+}
+
+double planned_bubble(const Schedule& schedule, const ModelSplit& split, const DecoderSettings& settings,
+                      std::int64_t sequence_length) {
+  const ForwardFlops flops = forward_flops(settings, sequence_length);
+  std::vector<double> cost;  // [chunk]
+  for (const Range& layers : split.layers) {
+    cost.push_back(std::accumulate(flops.layers.begin() + layers.begin, flops.layers.begin() + layers.end, 0.0));
+  }
+  cost.back() += flops.head;
+  return bubble(replay(schedule, [&](int, const Action& a) {
+    return cost[static_cast<std::size_t>(a.chunk)] * (a.kind == ActionKind::backward ? 2 : 1);
+  }));
 }
 
 }  // namespace longspan

@@ -30,6 +30,7 @@ class Session {
   const Mesh& mesh() const { return mesh_; }
   const TokenStore& corpus() const { return *corpus_; }
   const Loader& loader() const { return *loader_; }
+  const Schedule& schedule() const { return schedule_; }
   const Decoder& decoder() const { return *decoder_; }
   ParameterStore& store() { return store_; }
   Optimizer& optimizer() { return *optimizer_; }

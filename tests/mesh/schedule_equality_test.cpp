@@ -128,6 +128,18 @@ TEST_F(ScheduleEquality, UnevenChunksAndUntiedHeads) {
   }
 }
 
+// Masked tokens: each microbatch has another number of targets, and the loss is one sum over one count.
+TEST_F(ScheduleEquality, MicrobatchesWithUnequalNumbersOfTargets) {
+  TrainConfig c = config();
+  c.model.causal = false;
+  c.objective.kind = "masked_token";
+  const Outcome one = one_rank(c, 2);
+  for (const std::string& name : schedule_names()) {
+    c.parallel.schedule = name;
+    expect_equal(c, longest_pipeline(), one, 2);
+  }
+}
+
 TEST_F(ScheduleEquality, AScheduleOfAFileIsRun) {
   TrainConfig c = config();
   const Outcome one = one_rank(c, 2);

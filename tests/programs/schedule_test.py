@@ -58,6 +58,18 @@ class Schedules(ProgramTest):
         ElementTree.fromstring((two / "trace.svg").read_text())
         self.assertRegex((two / "log.txt").read_text(), r"bubble \d+\.\d % measured, \d+\.\d % planned")
 
+    def test_a_dry_run_says_how_layers_are_shared(self):
+        words = ("--model.layers 6 --data.batch 16 --parallel.microbatches 16 --parallel.pipeline 2 "
+                 "--parallel.schedule {} --parallel.stage_layers {} --dry-run")
+        line = r"pipeline +{}: 2 stages, {} chunks of {} layers, ([\d.]+) % bubble"
+        bubbles = []
+        for name, chunks, layers in [("1f1b", 2, "3,3"), ("1f1b", 2, "5,1"), ("zb-h1", 2, "3,3"), ("zb-v", 4, "1,2,2,1")]:
+            result = self.run_program("train", self.training("planned", words.format(name, layers)))
+            self.assertRegex(result.out, line.format(name, chunks, layers))
+            bubbles.append(float(re.search(line.format(name, chunks, layers), result.out)[1]))
+        self.assertLess(bubbles[0], bubbles[1])
+        self.assertLess(bubbles[2], bubbles[0])
+
     def refuse(self, words: str, *parts: str):
         result = self.run_program("train", self.training("refused", words), expected=2)
         self.assertEqual(len(result.errors), 1, result)
