@@ -1,10 +1,12 @@
-// longspan-bench: how fast training steps are, how attention crosses the sequence axis, how much fits.
+// longspan-bench: how fast training steps are, how attention crosses the sequence axis, how much fits, what a pipeline
+// schedule costs.
 #include <iostream>
 #include <map>
 #include <string>
 
 #include "bench/commands.hpp"
 #include "comm/runtime.hpp"
+#include "train/schedule_plan.hpp"
 
 namespace longspan {
 
@@ -21,7 +23,7 @@ int main(int argc, char** argv) {
   using namespace longspan;
   using Command = int (*)(int, char**, const Comm&);
   const std::map<std::string, Command> commands = {
-      {"step", bench_step}, {"sequence", bench_sequence}, {"capacity", bench_capacity}};
+      {"step", bench_step}, {"sequence", bench_sequence}, {"capacity", bench_capacity}, {"schedule", plan_schedule}};
   const auto named = commands.find(argc > 1 ? argv[1] : "");
   const Command command = named == commands.end() ? bench_step : named->second;
   if (named != commands.end()) {

@@ -14,7 +14,8 @@ int bench_step(int argc, char** argv, const Comm& world) {
                   "Times the training steps of a configuration against the machine's matrix rate; writes nothing:\n"
                   "  longspan-bench [step] --config configs/bench/step.cfg\n"
                   "longspan-bench sequence --help: attention's methods over the sequence axis\n"
-                  "longspan-bench capacity --help: the largest batch or length that fits");
+                  "longspan-bench capacity --help: the largest batch or length that fits\n"
+                  "longspan-bench schedule --help: what a pipeline schedule costs");
   options.add("bench.warmup", warmup, "steps before the timed ones")
       .add("bench.steps", steps, "timed steps; the median counts");
   bind(options, config);

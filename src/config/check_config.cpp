@@ -41,6 +41,9 @@ void check_run(const RunConfig& run) {
   at_least("run.steps", run.steps, 1);
   at_least("run.seed", run.seed, 0);
   at_least("run.log_every", run.log_every, 1);
+  at_least("run.trace", run.trace, 0);
+  require(run.trace <= run.steps, "run.trace = {} is after the last step, run.steps = {}; trace an earlier one",
+          run.trace, run.steps);
 }
 
 void check_model(const ModelConfig& model) {
@@ -76,6 +79,7 @@ void check_parallel(const ParallelConfig& parallel) {
   at_least("parallel.pipeline", parallel.pipeline, 1);
   at_least("parallel.sequence", parallel.sequence, 1);
   at_least("parallel.microbatches", parallel.microbatches, 1);
+  at_least("parallel.virtual_stages", parallel.virtual_stages, 0);
 }
 
 void check_shares(const TrainConfig& config) {
@@ -93,6 +97,11 @@ void check_shares(const TrainConfig& config) {
   require(model.layers >= parallel.pipeline,
           "model.layers = {} is less than parallel.pipeline = {}; each stage needs a layer", model.layers,
           parallel.pipeline);
+  require(
+      model.layers / parallel.pipeline >= parallel.virtual_stages,
+      "model.layers = {} is less than parallel.pipeline = {} times parallel.virtual_stages = {}; each chunk needs a "
+      "layer",
+      model.layers, parallel.pipeline, parallel.virtual_stages);
   require(
       config.data.batch % parallel.data == 0 && config.data.batch / parallel.data % parallel.microbatches == 0,
       "data.batch = {} cannot be cut into parallel.data = {} times parallel.microbatches = {} parts; use a multiple "

@@ -13,7 +13,11 @@ void bind(Options& options, RunConfig& config) {
            "auto: from the newest checkpoint of the run, if any; never; or a checkpoint file.")
       .add_bytes("run.memory_limit", config.memory_limit,
                  "Tensor memory a rank may hold, bytes (512M, 8G); 0: no limit.")
-      .add("run.log_every", config.log_every, "Steps between two lines of the log.");
+      .add("run.log_every", config.log_every, "Steps between two lines of the log.")
+      .add(
+          "run.trace", config.trace,
+          "Step whose pipeline is timed on every rank and written to the run's folder as trace.json (Chrome, Perfetto) "
+          "and trace.svg; 0: none.");
 }
 
 void bind(Options& options, ParallelConfig& config) {
@@ -32,8 +36,13 @@ void bind(Options& options, ParallelConfig& config) {
       .add_choice("parallel.sequence_shard", config.sequence_shard, {"auto", "contiguous", "zigzag", "striped"},
                   "Which positions a rank of the sequence axis holds; auto: zigzag, which balances causal "
                   "attention, or contiguous where no mixer is that.")
-      .add_choice("parallel.schedule", config.schedule, {"1f1b", "gpipe"},
-                  "Order of forward and backward in the pipeline.")
+      .add("parallel.schedule", config.schedule,
+           "Order of forward and backward in the pipeline: gpipe, 1f1b, interleaved, zb-h1, zb-v, or file:PATH "
+           "(docs/schedule_format.md).")
+      .add("parallel.virtual_stages", config.virtual_stages,
+           "Chunks of the model that each stage holds; 0: 2 for interleaved and zb-v, those of a file, else 1.")
+      .add("parallel.stage_layers", config.stage_layers,
+           "Layers of each chunk from first to last, as 3,4,4,1; empty: shared by their cost, the head's included.")
       .add("parallel.microbatches", config.microbatches, "Parts of a data rank's batch that run one after the other.")
       .add_choice("parallel.recompute", config.recompute, {"none", "block"},
                   "What is computed again in the backward pass instead of being kept.");

@@ -8,6 +8,7 @@
 #include "mixers/mixer.hpp"
 #include "mixers/sequence/choose.hpp"
 #include "train/sequence_choice.hpp"
+#include "train/pipeline_config.hpp"
 
 namespace longspan {
 namespace {
@@ -50,6 +51,7 @@ Session::Session(const TrainConfig& config, const Comm& world) : Session(config,
 
 Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<const TokenStore> corpus)
     : config_(config),
+      schedule_(pipeline_schedule(config.parallel)),
       sequence_inner_(sequence_inner(config)),
       mesh_(world, mesh_shape(config.parallel), sequence_inner_),
       dtype_(parse_float_dtype(config.run.dtype, "run.dtype")),
@@ -72,26 +74,22 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
                                                     .validation_fraction = config_.data.validation_fraction,
                                                     .objective = config_.objective},
                                      shard_);
-  decoder_ = std::make_unique<Decoder>(
-      DecoderSettings{.model = config_.model,
-                      .vocabulary = corpus_->info().vocabulary + config_.objective.extra_tokens(),
-                      .max_length = config_.data.sequence_length,
-                      .shard = shard_.kind(),
-                      .mask_documents = config_.data.mask_documents,
-                      .recompute_blocks = config_.parallel.recompute == "block",
-                      .sequence_method = config_.parallel.sequence_method,
-                      .sequence_inner = sequence_inner_},
-      store_);
+  const DecoderSettings settings{.model = config_.model,
+                                 .vocabulary = corpus_->info().vocabulary + config_.objective.extra_tokens(),
+                                 .max_length = config_.data.sequence_length,
+                                 .shard = shard_.kind(),
+                                 .mask_documents = config_.data.mask_documents,
+                                 .recompute_blocks = config_.parallel.recompute == "block",
+                                 .sequence_method = config_.parallel.sequence_method,
+                                 .sequence_inner = sequence_inner_};
+  decoder_ = std::make_unique<Decoder>(settings, pipeline_split(config_, settings, schedule_), store_);
 }
 
 void Session::allocate(bool training) {
   store_.allocate(dtype_, static_cast<std::uint64_t>(config_.run.seed), training);
   if (training) optimizer_ = std::make_unique<Optimizer>(config_.optimizer, store_);
   sequence_ = std::make_unique<SequenceContext>(decoder_->sequence_context(shard_, dtype_));
-  executor_ = std::make_unique<PipelineExecutor>(
-      mesh_, *decoder_, *sequence_,
-      make_schedule(config_.parallel.schedule, mesh_.shape().pipeline, static_cast<int>(config_.parallel.microbatches)),
-      dtype_);
+  executor_ = std::make_unique<PipelineExecutor>(mesh_, *decoder_, *sequence_, schedule_, dtype_);
 }
 
 std::int64_t Session::parameters() const {

@@ -32,6 +32,7 @@ class Session {
   const Mesh& mesh() const { return mesh_; }
   const TokenStore& corpus() const { return *corpus_; }
   const Loader& loader() const { return *loader_; }
+  const Schedule& schedule() const { return schedule_; }
   const Decoder& decoder() const { return *decoder_; }
   ParameterStore& store() { return store_; }
   Optimizer& optimizer() { return *optimizer_; }
@@ -51,6 +52,7 @@ class Session {
 
  private:
   TrainConfig config_;
+  Schedule schedule_;
   int sequence_inner_;
   std::string sequence_choice_;
   Mesh mesh_;

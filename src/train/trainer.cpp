@@ -4,9 +4,11 @@
 #include <format>
 #include <utility>
 
+#include "base/write_file.hpp"
 #include "comm/counters.hpp"
 #include "comm/together.hpp"
 #include "data/unigram.hpp"
+#include "pipeline/measured_step.hpp"
 #include "tensor/device.hpp"
 #include "train/matrix_rate.hpp"
 #include "train/plan.hpp"
@@ -106,12 +108,15 @@ int Trainer::run() {
   });
   clock_.restart();
   while (steps_done_ < config.run.steps) {
+    const bool traced = steps_done_ + 1 == config.run.trace;
+    session_.executor().set_measuring(traced);
     const Timer timer;
     const StepResult result = step_.run(steps_done_);
     device::fence();
     ++steps_done_;
     tokens_ += result.tokens;
     report(result, timer.seconds());
+    if (traced) write_trace();
     const bool stop = agree_to_stop();
     const bool last = steps_done_ == config.run.steps;
     if (!stop && (last || due(config.validation.every))) validate();
@@ -162,6 +167,22 @@ void Trainer::report(const StepResult& result, double seconds) {
                       .peak_bytes = static_cast<std::size_t>(fullest),
                       .seconds_left = clock_.seconds() / done * static_cast<double>(config.run.steps - steps_done_)},
                      steps_done_ == first_step_ + 1 || due(config.run.log_every) || steps_done_ == config.run.steps);
+}
+
+void Trainer::write_trace() {
+  const MeasuredStep step = gather_measured(session_.mesh(), session_.executor());
+  const Comm& world = session_.mesh().world();
+  together(world, [&] {
+    if (world.rank() != 0) return;
+    write_file(folder_.trace("json"), chrome_trace(step.panels, 1e6), "set run.directory");
+    write_file(folder_.trace("svg"), draw_timelines(step.panels, "seconds"), "set run.directory");
+  });
+  const KindDurations& d = step.durations;
+  reporter_.say(
+      std::format("trace      {}; bubble {:.1f} % measured, {:.1f} % planned with mean durations of {:.3g} s "
+                  "forward and {:.3g} s backward",
+                  folder_.trace("json"), 100 * step.bubble, 100 * step.planned_bubble, d.forward,
+                  d.backward_input + d.backward_weight));
 }
 
 void Trainer::validate() {

@@ -23,6 +23,7 @@ class Trainer {
  private:
   void resume();
   void report(const StepResult& result, double seconds);
+  void write_trace();
   void validate();
   void save();
   bool agree_to_stop() const;

@@ -5,7 +5,6 @@
 #include <random>
 
 #include "layout/parameter_shard.hpp"
-#include "layout/stages.hpp"
 
 namespace longspan {
 namespace {
@@ -75,17 +74,6 @@ TEST(ParameterShard, ReplicatedIsOnePartOfEverything) {
   EXPECT_EQ(ParameterShard{}.parts({.tensor = 2, .sequence = 3}), 1);
   EXPECT_EQ(ParameterShard{}.runs(5, 1, 0), (std::vector<PositionRun>{{.row = 0, .first = 0, .count = 5}}));
   EXPECT_FALSE(ParameterShard{}.over(Axis::tensor));
-}
-
-TEST(Stages, HoldEveryLayerOnce) {
-  for (int stages = 1; stages <= 9; ++stages) {
-    std::int64_t next = 0;
-    for (int stage = 0; stage < stages; ++stage) {
-      EXPECT_EQ(stage_layers(7, stages, stage).begin, next);
-      next = stage_layers(7, stages, stage).end;
-    }
-    EXPECT_EQ(next, 7);
-  }
 }
 
 }  // namespace
