@@ -23,14 +23,14 @@ struct RunConfig {
 
 struct ParallelConfig {
   std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;
-  std::string sequence_method = "ring";   // how attention crosses the sequence axis; auto: chosen
-  std::int64_t sequence_inner = 0;        // neighbours of ulysses_ring and double_ring; 0: chosen
-  std::string sequence_shard = "auto";    // auto, contiguous, zigzag, striped
-  std::string schedule = "1f1b";          // gpipe, 1f1b, interleaved, zb-h1, zb-v, file:PATH
-  std::int64_t virtual_stages = 0;        // chunks of the model a stage; 0: as the schedule has
-  std::string stage_layers;               // layers of each chunk, 3,4,4,1; empty: by their cost
-  std::int64_t microbatches = 1;          // per step and data rank
-  std::string recompute = "none";         // none, block
+  std::string sequence_method = "ring";  // how attention crosses the sequence axis; auto: chosen
+  std::int64_t sequence_inner = 0;       // neighbours of ulysses_ring and double_ring; 0: chosen
+  std::string sequence_shard = "auto";   // auto, contiguous, zigzag, striped
+  std::string schedule = "1f1b";         // gpipe, 1f1b, interleaved, zb-h1, zb-v, file:PATH
+  std::int64_t virtual_stages = 0;       // chunks of the model a stage; 0: as the schedule has
+  std::string stage_layers;              // layers of each chunk, 3,4,4,1; empty: by their cost
+  std::int64_t microbatches = 1;         // per step and data rank
+  std::string recompute = "none";        // none, block
 };
 
 struct DataConfig {

@@ -1,8 +1,8 @@
 // Deterministic batches of packed documents. The training part of the corpus is cut into windows of T + 1 tokens (each
 // shares one token with the next); in each epoch they come in an order that is a permutation computed from (seed,
-// epoch), without a table. Sequence i of the run (i = step * batch + b), masks included, is a pure function of (seed, i):
-// a resumed run and every mesh see the same data. A rank reads only its own data coordinate's sequences and keeps only its sequence
-// shard's positions.
+// epoch), without a table. Sequence i of the run (i = step * batch + b), masks included, is a pure function of (seed,
+// i): a resumed run and every mesh see the same data. A rank reads only its own data coordinate's sequences and keeps
+// only its sequence shard's positions.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace longspan {
 
 // One microbatch on one rank: B sequences, the local T_local positions of each.
 struct Microbatch {
-  Tensor tokens;   // int32 [B, T_local]
+  Tensor tokens;  // int32 [B, T_local]
   // int32 [B, T_local]. next_token: the token at the next position, which a window of T + 1 tokens has for each.
   // masked_token: the original token where one is asked for, -1 elsewhere.
   Tensor targets;

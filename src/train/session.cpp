@@ -7,8 +7,8 @@
 #include "config/mixer_pattern.hpp"
 #include "mixers/mixer.hpp"
 #include "mixers/sequence/choose.hpp"
-#include "train/sequence_choice.hpp"
 #include "train/pipeline_config.hpp"
+#include "train/sequence_choice.hpp"
 
 namespace longspan {
 namespace {
