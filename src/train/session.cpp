@@ -94,7 +94,9 @@ void Session::allocate(bool training) {
 
 std::int64_t Session::parameters() const {
   ParameterStore one_rank({}, {});
-  const Decoder whole(decoder_->settings(), one_rank);
+  DecoderSettings settings = decoder_->settings();
+  settings.sequence_method = "ring";  // any that one rank can have: parameters do not depend on it
+  const Decoder whole(settings, one_rank);
   return one_rank.counted_elements();
 }
 
