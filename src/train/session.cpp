@@ -83,7 +83,7 @@ void Session::allocate(bool training) {
 
 std::int64_t Session::parameters() const {
   ParameterStore one_rank({}, {});
-  const Decoder whole(decoder_->settings(), one_rank);
+  const Decoder whole(on_one_rank(decoder_->settings()), one_rank);
   return one_rank.counted_elements();
 }
 
