@@ -94,9 +94,7 @@ void Session::allocate(bool training) {
 
 std::int64_t Session::parameters() const {
   ParameterStore one_rank({}, {});
-  DecoderSettings settings = decoder_->settings();
-  settings.sequence_method = "ring";  // any that one rank can have: parameters do not depend on it
-  const Decoder whole(settings, one_rank);
+  const Decoder whole(on_one_rank(decoder_->settings()), one_rank);
   return one_rank.counted_elements();
 }
 
