@@ -7,6 +7,7 @@
 #include "mixers/gated_deltanet.hpp"
 #include "mixers/gla.hpp"
 #include "mixers/linear_attention.hpp"
+#include "mixers/mamba.hpp"
 #include "mixers/mamba2.hpp"
 #include "mixers/mixer.hpp"
 #include "mixers/retnet.hpp"
@@ -32,6 +33,7 @@ const std::map<std::string, Entry>& registry() {
       {"gated_deltanet", entry<GatedDeltaNet>()},
       {"gla", entry<GatedLinearAttention>()},
       {"linear_attention", entry<LinearAttention>()},
+      {"mamba", entry<Mamba>()},
       {"mamba2", entry<Mamba2>()},
       {"retnet", entry<RetNet>()},
   };

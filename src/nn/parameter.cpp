@@ -18,10 +18,12 @@ void initialize(const Parameter& p, std::uint64_t seed) {
     return;
   }
   if (info.init.kind == Initializer::Kind::function) {
-    LONGSPAN_CHECK(info.shape.rank() == 1, "[parameter] {}: only vectors are made entry by entry", info.name);
+    LONGSPAN_CHECK(info.shard.replicated() || info.shard.dim == 0, "[parameter] {}: columns are not made entry by entry",
+                   info.name);
+    const std::int64_t first = p.range().begin * (info.shape.size() / std::max<std::int64_t>(1, info.shape[0]));
     std::vector<double> values;
-    for (std::int64_t i = p.range().begin; i < p.range().end; ++i) {
-      values.push_back(info.init.entry(hash_name(info.name, seed), i));
+    for (std::int64_t i = 0; i < p.local_shape().size(); ++i) {
+      values.push_back(info.init.entry(hash_name(info.name, seed), first + i));
     }
     ops::copy(Tensor::from_host(values, p.local_shape(), Memory::workspace, "initial values"), p.value());
     return;
