@@ -2,6 +2,7 @@
 #include <map>
 #include <type_traits>
 
+#include "mixers/aaren.hpp"
 #include "mixers/attention.hpp"
 #include "mixers/deltanet.hpp"
 #include "mixers/gated_deltanet.hpp"
@@ -28,6 +29,7 @@ Entry entry() {
 
 const std::map<std::string, Entry>& registry() {
   static const std::map<std::string, Entry> mixers = {
+      {"aaren", entry<Aaren>()},
       {"attention", entry<Attention>()},
       {"deltanet", entry<DeltaNet>()},
       {"gated_deltanet", entry<GatedDeltaNet>()},

@@ -58,9 +58,10 @@ std::vector<Variable> split_columns(Tape& tape, const Variable& x, const std::ve
   LONGSPAN_CHECK(first == x.value().dim(-1), "[split_columns] {} columns of {}", first, x.value().shape().str());
   tape.record("split_columns", [=] {
     const Tensor dx = like(x.value());
+    dx.set_zero();  // parts that nobody used
     std::int64_t column = 0;
     for (const Variable& part : parts) {
-      ops::write_columns(part.take_gradient(), dx, column);
+      if (part.gradient().defined()) ops::write_columns(part.take_gradient(), dx, column);
       column += part.value().dim(-1);
     }
     x.add_gradient(dx);

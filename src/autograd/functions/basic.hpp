@@ -15,7 +15,7 @@ namespace longspan {
 // another rank of the tensor axis (the partial results are summed).
 Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias = {}, bool add_bias = true);
 
-// Blocks of columns of x, one after the other, which together are x. Each must be used.
+// Blocks of columns of x, one after the other, which together are x.
 std::vector<Variable> split_columns(Tape& tape, const Variable& x, const std::vector<std::int64_t>& widths);
 
 Variable add(Tape& tape, const Variable& a, const Variable& b);
