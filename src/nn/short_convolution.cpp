@@ -8,6 +8,7 @@
 #include "autograd/functions/gates.hpp"
 #include "autograd/functions/tensor_axis.hpp"
 #include "nn/contiguous.hpp"
+#include "ops/elementwise.hpp"
 #include "ops/write_rows.hpp"
 
 namespace longspan {

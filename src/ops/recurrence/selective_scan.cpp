@@ -33,13 +33,13 @@ void forward_kernel(const scan::Sizes& s, const scan::Input<T, A>& in, std::int6
             written[c] = step[c] * x;
             sum[c] = inside ? A(in.skip[at.first + c]) * x : A(0);
           });
-          const A keep = in.documents[token] == t ? A(0) : A(1);
+          if (in.documents[token] == t) scan::zero_tile(team, s, h);
           for (std::int64_t n = 0; n < s.N; ++n) {
             const A b = A(in.write[token * s.N + n]), r = A(in.read[token * s.N + n]);
             A* const hn = h + n * kLanes;
             const A* const rate = rates + n * kLanes;
             for_columns(team, kLanes, [&](int c) {
-              hn[c] = keep * math::exp2_negative(step[c] * rate[c]) * hn[c] + b * written[c];
+              hn[c] = math::exp2_negative(step[c] * rate[c]) * hn[c] + b * written[c];
               sum[c] += r * hn[c];
             });
           }
