@@ -25,6 +25,6 @@ int main(int argc, char** argv) {
       if (world.rank() == 0) std::cout << plan << "\n";
       return 0;
     }
-    return Trainer(config, options.resolved(), world).run();
+    return Trainer(config, world).run();
   });
 }

@@ -13,22 +13,22 @@ namespace longspan {
 
 struct CatalogueEntry {
   std::string name;
-  Shape shape;           // logical
-  ParameterShard shard;  // over the tensor axis
-  int stage = 0;         // that holds it
+  Shape shape;  // logical
+  ParameterShard shard;
+  int stage = 0;  // that holds it
 };
 
 // Collective over mesh.model().
 std::vector<CatalogueEntry> catalogue(const Mesh& mesh, const ParameterStore& store);
 
-// Brings one flat array of a parameter (the store's values or an optimizer state) together on rank 0 of mesh.model():
-// there its logical elements in row-major order, elsewhere nothing. Collective over mesh.model(); the memory needed is
-// that of the logical tensor and one part of it.
+// Brings one flat array of a parameter (the store's values or an optimizer state) together on world rank 0: there its
+// logical elements in row-major order, elsewhere nothing. Collective over the ranks of data coordinate 0; the memory
+// needed is that of the logical tensor and one part of it.
 std::vector<std::byte> gather(const Mesh& mesh, const ParameterStore& store, const CatalogueEntry& entry,
                               const Tensor& flat);
 
-// Copies a part (entries `range` of dimension `dim`) to its place in the logical tensor.
-void place_part(const std::byte* part, const Range& range, int dim, const Shape& shape, std::size_t element_bytes,
-                std::byte* logical);
+// Copies a part, whose entries of dimension `dim` are `runs`, to its places in the logical tensor.
+void place_part(const std::byte* part, const std::vector<PositionRun>& runs, int dim, const Shape& shape,
+                std::size_t element_bytes, std::byte* logical);
 
 }  // namespace longspan

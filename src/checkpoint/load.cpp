@@ -96,7 +96,7 @@ void read_into(const Handle& file, const std::string& name, const Parameter& p, 
                const std::string& path) {
   const Handle dataset = hdf5::open_dataset(file, name, path);
   const int dim = std::max(0, p.info().shard.dim);
-  auto values = read_part(dataset, dim, p.range().begin, p.range().size(), path);
+  auto values = read_part(dataset, dim, p.runs(), path);
   values = convert(std::move(values), stored_dtype(dataset, path), part.dtype());
   part.copy_from_host(values.data());
 }

@@ -83,6 +83,7 @@ class Writer {
 
   void write(const std::string& group, const CatalogueEntry& entry, Dtype dtype, const std::vector<std::byte>& data) {
     Handle dataset = write_tensor(file_, group + "/" + entry.name, entry.shape, dtype, data.data(), temporary_);
+    hdf5::write_text(dataset, "shard_axis", to_string(entry.shard.axis), temporary_);
     hdf5::write_integer(dataset, "shard_dim", entry.shard.dim, temporary_);
     hdf5::write_integer(dataset, "shard_granule", entry.shard.granule, temporary_);
     dataset.close(temporary_);
@@ -139,7 +140,7 @@ void save_checkpoint(const std::string& path, const Mesh& mesh, const ParameterS
   outcome.settle(mesh.world());
 
   // The others send all their parts even where the file fails in between: nobody waits for a rank that has left.
-  if (mesh.at().data == 0 && mesh.at().sequence == 0) {
+  if (mesh.at().data == 0) {
     for (const auto& [name, flat] : all) {
       attempt([&] { writer->make_group(name); });
       for (const auto& entry : entries) {

@@ -28,7 +28,7 @@ std::string checksum(const TrainState& s) {
 
 std::string read_tokenizer_model(hid_t group, const std::string& path) {
   const Handle dataset = hdf5::open_dataset(group, "tokenizer_model", path);
-  const auto bytes = read_part(dataset, 0, 0, stored_dims(dataset).at(0), path);
+  const auto bytes = read_part(dataset, 0, {{.count = stored_dims(dataset).at(0)}}, path);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 

@@ -107,15 +107,23 @@ std::vector<std::int64_t> stored_dims(hid_t dataset) {
   return {dims.begin(), dims.end()};
 }
 
-std::vector<std::byte> read_part(hid_t dataset, int dim, std::int64_t first, std::int64_t count,
+std::vector<std::byte> read_part(hid_t dataset, int dim, const std::vector<PositionRun>& runs,
                                  const std::string& path) {
   const auto dims = stored_dims(dataset);
-  std::vector<hsize_t> start(dims.size(), 0), extent(dims.begin(), dims.end());
-  if (!dims.empty()) {
-    start[dim] = static_cast<hsize_t>(first);
-    extent[dim] = static_cast<hsize_t>(count);
-  }
+  std::vector<hsize_t> extent(dims.begin(), dims.end());
   const Handle type(H5Dget_type(dataset), H5Tclose), from(H5Dget_space(dataset), H5Sclose);
+  if (!dims.empty()) {
+    std::vector<hsize_t> start(dims.size(), 0), stride(dims.size(), 1), count(extent);
+    extent[dim] = 0;
+    H5Sselect_none(from);
+    for (const PositionRun& run : runs) {
+      start[dim] = static_cast<hsize_t>(run.first);
+      stride[dim] = static_cast<hsize_t>(run.stride);
+      count[dim] = static_cast<hsize_t>(run.count);
+      extent[dim] += count[dim];
+      H5Sselect_hyperslab(from, H5S_SELECT_OR, start.data(), stride.data(), count.data(), nullptr);
+    }
+  }
   std::int64_t elements = 1;
   for (const hsize_t n : extent) elements *= static_cast<std::int64_t>(n);
   std::vector<std::byte> values(static_cast<std::size_t>(elements) * H5Tget_size(type));
@@ -123,7 +131,6 @@ std::vector<std::byte> read_part(hid_t dataset, int dim, std::int64_t first, std
   const Handle to(
       dims.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
       H5Sclose);
-  if (!dims.empty()) H5Sselect_hyperslab(from, H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr);
   hdf5::check(H5Dread(dataset, type, to, from, H5P_DEFAULT, values.data()), "read", path);
   return values;
 }
@@ -150,7 +157,7 @@ std::string checksum_of(hid_t dataset, const std::string& path) {
   const std::int64_t piece = bytes == 0 ? 1 : std::max<std::int64_t>(1, rows * kPieceBytes / bytes);
   HashState hash;
   for (std::int64_t first = 0; first < rows && bytes > 0; first += piece) {
-    const auto values = read_part(dataset, 0, first, std::min(piece, rows - first), path);
+    const auto values = read_part(dataset, 0, {{.first = first, .count = std::min(piece, rows - first)}}, path);
     hash.add(values.data(), values.size());
   }
   return hash.text();

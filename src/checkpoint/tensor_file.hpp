@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/hdf5.hpp"
+#include "layout/sequence_shard.hpp"
 #include "tensor/dtype.hpp"
 #include "tensor/shape.hpp"
 
@@ -32,9 +33,8 @@ hdf5::Handle write_tensor(hid_t group, const std::string& name, const Shape& sha
 Dtype stored_dtype(hid_t dataset, const std::string& path);
 std::vector<std::int64_t> stored_dims(hid_t dataset);
 
-// Entries [first, first + count) of dimension `dim`, all of the others, in the stored dtype.
-std::vector<std::byte> read_part(hid_t dataset, int dim, std::int64_t first, std::int64_t count,
-                                 const std::string& path);
+// The entries of dimension `dim` at the positions of `runs`, which ascend, all of the others, in the stored dtype.
+std::vector<std::byte> read_part(hid_t dataset, int dim, const std::vector<PositionRun>& runs, const std::string& path);
 
 // Between float64, float32 and bfloat16, each step of rounding to nearest even.
 std::vector<std::byte> convert(std::vector<std::byte> values, Dtype from, Dtype to);

@@ -38,10 +38,12 @@ Request Comm::all_reduce_async(const Tensor& t, Reduce op) const {
   auto state = std::make_unique<Request::State>(name_, "all_reduce");
   DeviceBuffer& buffer = state->add_buffer(t, Access::update, own_op(op, t.dtype()));
   if (is_phantom()) return Request(std::move(state));
-  for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
-    check_mpi(MPI_Iallreduce(MPI_IN_PLACE, buffer.data(first), count, mpi_type(t.dtype()), mpi_op(op, t.dtype()),
-                             handle_->comm, state->add()),
-              "all_reduce", name_);
+  state->start([comm = handle_, &buffer, s = state.get(), size = t.size(), dtype = t.dtype(), op] {
+    for_each_piece(size, dtype, [&](std::int64_t first, int count) {
+      check_mpi(MPI_Iallreduce(MPI_IN_PLACE, buffer.data(first), count, mpi_type(dtype), mpi_op(op, dtype), comm->comm,
+                               s->add()),
+                s->kind, s->group);
+    });
   });
   return Request(std::move(state));
 }

@@ -4,6 +4,7 @@
 
 #include "comm/call_counter.hpp"
 #include "comm/datatypes.hpp"
+#include "comm/delayed_starts.hpp"
 #include "comm/handle.hpp"
 #include "comm/mpi_check.hpp"
 #include "comm/patience.hpp"
@@ -57,7 +58,6 @@ Comm::Comm(std::string name, std::shared_ptr<Handle> handle) : name_(std::move(n
 }
 
 Comm Comm::phantom(std::string name, int size, int rank) {
-  LONGSPAN_CHECK(shape_only(), "[comm] '{}' can be a phantom in shape-only execution alone", name);
   LONGSPAN_CHECK(rank >= 0 && rank < size, "[comm] rank {} of the {} of '{}'", rank, size, name);
   return Comm(std::move(name), size, rank);
 }
@@ -106,6 +106,7 @@ std::string Comm::broadcast_text(const std::string& text, int root) const {
 
 void progress() {
   if (shape_only()) return;
+  DelayedStarts::instance().start_due();
   int any = 0;
   check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_SELF, &any, MPI_STATUS_IGNORE), "progress", "self");
 }

@@ -51,9 +51,10 @@ class Comm {
   struct Handle;  // hides MPI_Comm; comm/handle.hpp shows it to those who must hand it to a library
   Comm(std::string name, std::shared_ptr<Handle> handle);
 
-  // A group in which this process plays one rank and the others do not exist; for shape-only execution. Every call is
-  // checked and counted as otherwise and returns at once: what other ranks would send is zero in tensors, and values
-  // that are reduced, gathered or broadcast are this rank's own.
+  // A group in which this process plays one rank and the others do not exist; for shape-only execution, and to measure
+  // computation alone. Every call is checked and counted as otherwise and returns at once: what other ranks would send
+  // is zero in shape-only tensors and whatever stood there before in others, and values that are reduced, gathered or
+  // broadcast are this rank's own.
   static Comm phantom(std::string name, int size, int rank);
   bool is_phantom() const { return handle_ == nullptr; }
 

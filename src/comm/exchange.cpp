@@ -41,13 +41,16 @@ std::unique_ptr<Request::State> Comm::exchange(const Tensor& send, const Blocks&
                 kind, name_);
     });
   }
-  for (int step = 1; step < size_; ++step) {
-    const int r = (rank_ + step) % size_;
-    for_each_piece(to.count[r], send.dtype(), [&](std::int64_t first, int count) {
-      check_mpi(MPI_Isend(out.data(to.first[r] + first), count, type, r, handle_->own_tag, handle_->comm, state->add()),
-                kind, name_);
-    });
-  }
+  state->start([comm = *this, &out, s = state.get(), to, type, dtype = send.dtype()] {
+    for (int step = 1; step < comm.size(); ++step) {
+      const int r = (comm.rank() + step) % comm.size();
+      for_each_piece(to.count[r], dtype, [&](std::int64_t first, int count) {
+        check_mpi(MPI_Isend(out.data(to.first[r] + first), count, type, r, comm.handle()->own_tag, comm.handle()->comm,
+                            s->add()),
+                  s->kind, s->group);
+      });
+    }
+  });
   return state;
 }
 

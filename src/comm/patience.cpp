@@ -4,12 +4,16 @@
 #include <chrono>
 #include <thread>
 
+#include "comm/delay.hpp"
+#include "comm/delayed_starts.hpp"
+
 namespace longspan {
 namespace {
 
 bool share = false;
 
-// Asks a few times at once, then after pauses that grow to 200 microseconds.
+// Asks again and again, and starts what was held back meanwhile. Where ranks share cores: a few times at once, then
+// after pauses that grow to 200 microseconds.
 template <class Ask>
 int ask_patiently(Ask ask) {
   constexpr int kAtOnce = 8;
@@ -18,7 +22,8 @@ int ask_patiently(Ask ask) {
     int done = 0;
     const int error = ask(&done);
     if (error != MPI_SUCCESS || done != 0) return error;
-    if (asked < kAtOnce) continue;
+    DelayedStarts::instance().start_due();
+    if (!share || asked < kAtOnce) continue;
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::microseconds(200));
   }
@@ -31,11 +36,12 @@ void set_ranks_share_cores(bool value) { share = value; }
 
 int wait_all(std::vector<MPI_Request>& requests, std::vector<MPI_Status>& statuses) {
   const auto count = static_cast<int>(requests.size());
-  if (!share) return MPI_Waitall(count, requests.data(), statuses.data());
+  if (!share && DelayedStarts::instance().empty()) return MPI_Waitall(count, requests.data(), statuses.data());
   return ask_patiently([&](int* done) { return MPI_Testall(count, requests.data(), done, statuses.data()); });
 }
 
 int meet(MPI_Comm group) {
+  if (message_delay() > 0) DelayedStarts::instance().catch_up();
   if (!share) return MPI_SUCCESS;
   MPI_Request request = MPI_REQUEST_NULL;
   const int error = MPI_Ibarrier(group, &request);

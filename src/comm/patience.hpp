@@ -14,7 +14,8 @@ void set_ranks_share_cores(bool share);
 // Until all requests are done; as MPI_Waitall.
 int wait_all(std::vector<MPI_Request>& requests, std::vector<MPI_Status>& statuses);
 
-// Before a blocking collective: where ranks share cores, returns once all ranks of the group are there.
+// Before a blocking collective: returns once its delay is over (comm/delay.hpp) and, where ranks share cores, all ranks
+// of the group are there.
 int meet(MPI_Comm group);
 
 }  // namespace longspan

@@ -28,9 +28,10 @@ Request Comm::send_async(const Tensor& t, int to, int tag) const {
   auto state = std::make_unique<Request::State>(name_, "send");
   DeviceBuffer& buffer = state->add_buffer(t, Access::read);
   if (is_phantom()) return Request(std::move(state));
-  for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
-    check_mpi(MPI_Isend(buffer.data(first), count, mpi_type(t.dtype()), to, tag, handle_->comm, state->add()), "send",
-              name_);
+  state->start([comm = handle_, &buffer, s = state.get(), size = t.size(), dtype = t.dtype(), to, tag] {
+    for_each_piece(size, dtype, [&](std::int64_t first, int count) {
+      check_mpi(MPI_Isend(buffer.data(first), count, mpi_type(dtype), to, tag, comm->comm, s->add()), "send", s->group);
+    });
   });
   return Request(std::move(state));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "base/timer.hpp"
@@ -29,6 +30,8 @@ MPI_Request* Request::State::add(std::int64_t expected_bytes) {
 }
 
 bool Request::State::test() {
+  DelayedStarts::instance().start_due();
+  if (held_back_) return false;
   std::vector<MPI_Status> statuses(requests_.size());
   int done = 0;
   check_mpi(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done, statuses.data()), kind, group);
@@ -37,13 +40,18 @@ bool Request::State::test() {
 }
 
 void Request::State::wait() {
+  while (held_back_) {
+    DelayedStarts::instance().start_due();
+    std::this_thread::yield();
+  }
   std::vector<MPI_Status> statuses(requests_.size());
   check_mpi(wait_all(requests_, statuses), kind, group);
   finish(statuses);
 }
 
 bool Request::State::under_way() const {
-  return std::any_of(requests_.begin(), requests_.end(), [](MPI_Request r) { return r != MPI_REQUEST_NULL; });
+  return held_back_ ||
+         std::any_of(requests_.begin(), requests_.end(), [](MPI_Request r) { return r != MPI_REQUEST_NULL; });
 }
 
 void Request::State::finish(const std::vector<MPI_Status>& statuses) {

@@ -69,9 +69,11 @@ Request Comm::all_gather_async(const Tensor& mine, const Tensor& all, const std:
   if (is_phantom()) return Request(std::move(state));
   state->counts = blocks.counts();
   state->offsets = blocks.offsets();
-  check_mpi(MPI_Iallgatherv(MPI_IN_PLACE, 0, mpi_type(all.dtype()), buffer.data(), state->counts.data(),
-                            state->offsets.data(), mpi_type(all.dtype()), handle_->comm, state->add()),
-            "all_gather", name_);
+  state->start([comm = handle_, &buffer, s = state.get(), type = mpi_type(all.dtype())] {
+    check_mpi(MPI_Iallgatherv(MPI_IN_PLACE, 0, type, buffer.data(), s->counts.data(), s->offsets.data(), type,
+                              comm->comm, s->add()),
+              s->kind, s->group);
+  });
   return Request(std::move(state));
 }
 
@@ -109,17 +111,21 @@ Request Comm::reduce_scatter_async(const Tensor& all, const Tensor& mine, const 
   if (is_phantom()) return Request(std::move(state));
   if (one_piece(all.size(), all.dtype())) {
     state->counts = blocks.counts();
-    check_mpi(MPI_Ireduce_scatter(from.data(), to.data(), state->counts.data(), type, op, handle_->comm, state->add()),
-              "reduce_scatter", name_);
+    state->start([comm = handle_, &from, &to, s = state.get(), type, op] {
+      check_mpi(MPI_Ireduce_scatter(from.data(), to.data(), s->counts.data(), type, op, comm->comm, s->add()), s->kind,
+                s->group);
+    });
     return Request(std::move(state));
   }
-  for (int r = 0; r < size_; ++r) {
-    for_each_piece(blocks.count[r], all.dtype(), [&](std::int64_t first, int count) {
-      check_mpi(MPI_Ireduce(from.data(blocks.first[r] + first), r == rank_ ? to.data(first) : nullptr, count, type, op,
-                            r, handle_->comm, state->add()),
-                "reduce_scatter", name_);
-    });
-  }
+  state->start([comm = *this, &from, &to, s = state.get(), blocks, type, op, dtype = all.dtype()] {
+    for (int r = 0; r < comm.size(); ++r) {
+      for_each_piece(blocks.count[r], dtype, [&](std::int64_t first, int count) {
+        check_mpi(MPI_Ireduce(from.data(blocks.first[r] + first), r == comm.rank() ? to.data(first) : nullptr, count,
+                              type, op, r, comm.handle()->comm, s->add()),
+                  s->kind, s->group);
+      });
+    }
+  });
   return Request(std::move(state));
 }
 

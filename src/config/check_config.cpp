@@ -41,6 +41,9 @@ void check_run(const RunConfig& run) {
   at_least("run.steps", run.steps, 1);
   at_least("run.seed", run.seed, 0);
   at_least("run.log_every", run.log_every, 1);
+  at_least("run.trace", run.trace, 0);
+  require(run.trace <= run.steps, "run.trace = {} is after the last step, run.steps = {}; trace an earlier one",
+          run.trace, run.steps);
 }
 
 void check_model(const ModelConfig& model) {
@@ -50,6 +53,7 @@ void check_model(const ModelConfig& model) {
   at_least("model.kv_heads", model.kv_heads, 0);
   at_least("model.feed_forward", model.feed_forward, 0);
   at_least("model.window", model.window, 0);
+  at_least("model.linformer_rank", model.linformer_rank, 1);
   at_least("model.chunk", model.chunk, 1);
   at_least("model.state_width", model.state_width, 1);
   require(model.width % model.heads == 0,
@@ -75,6 +79,7 @@ void check_parallel(const ParallelConfig& parallel) {
   at_least("parallel.pipeline", parallel.pipeline, 1);
   at_least("parallel.sequence", parallel.sequence, 1);
   at_least("parallel.microbatches", parallel.microbatches, 1);
+  at_least("parallel.virtual_stages", parallel.virtual_stages, 0);
 }
 
 void check_shares(const TrainConfig& config) {
@@ -93,10 +98,30 @@ void check_shares(const TrainConfig& config) {
           "model.layers = {} is less than parallel.pipeline = {}; each stage needs a layer", model.layers,
           parallel.pipeline);
   require(
+      model.layers / parallel.pipeline >= parallel.virtual_stages,
+      "model.layers = {} is less than parallel.pipeline = {} times parallel.virtual_stages = {}; each chunk needs a "
+      "layer",
+      model.layers, parallel.pipeline, parallel.virtual_stages);
+  require(
       config.data.batch % parallel.data == 0 && config.data.batch / parallel.data % parallel.microbatches == 0,
       "data.batch = {} cannot be cut into parallel.data = {} times parallel.microbatches = {} parts; use a multiple "
       "of their product",
       config.data.batch, parallel.data, parallel.microbatches);
+}
+
+void check_objective(const TrainConfig& config) {
+  const ObjectiveConfig& objective = config.objective;
+  require(
+      objective.kind != "next_token" || config.model.causal,
+      "objective.kind = next_token needs model.causal = true: a bidirectional model would read the token that it is "
+      "asked for; use objective.kind = masked_token or a causal model");
+  require(
+      objective.kind != "masked_token" || !config.model.causal,
+      "objective.kind = masked_token needs model.causal = false: a causal model would not read what follows a hidden "
+      "token; use objective.kind = next_token or a bidirectional model");
+  require(objective.masked_fraction > 0 && objective.masked_fraction <= 1,
+          "objective.masked_fraction = {} is out of range; use a number above 0 and at most 1",
+          objective.masked_fraction);
 }
 
 // What the ways across the sequence axis ask of the sizes.
@@ -139,6 +164,7 @@ void check(const TrainConfig& config) {
   at_least("data.sequence_length", config.data.sequence_length, 1);
   at_least("data.batch", config.data.batch, 1);
   up_to("data.validation_fraction", config.data.validation_fraction, 0.5);
+  check_objective(config);
   check_shares(config);
   check_sequence_method(config);
   check_optimizer(config.optimizer);

@@ -7,14 +7,16 @@
 namespace longspan {
 namespace {
 
-// The published shapes: GPT-2 (Radford et al. 2019), Llama 2 7B (Touvron et al. 2023), Llama 3 8B and Llama 3.2 1B
-// (Llama team 2024). kv_heads = 0 and feed_forward = 0 keep their meaning.
+// The published shapes: GPT-2 (Radford et al. 2019), BERT (Devlin et al. 2019; with the norm before each half of a
+// block, as all models here), Llama 2 7B (Touvron et al. 2023), Llama 3 8B and Llama 3.2 1B (Llama team 2024).
+// kv_heads = 0 and feed_forward = 0 keep their meaning.
 struct Preset {
   const char* name;
   std::int64_t layers, width, heads, kv_heads, feed_forward;
   bool llama;  // rms norm, swiglu, rotary positions, no biases; otherwise layer norm, gelu, learned positions, biases
   double rotary_base;
   bool tied_embeddings;
+  bool causal = true;
 };
 
 constexpr std::array kPresets = {
@@ -22,6 +24,8 @@ constexpr std::array kPresets = {
     Preset{"gpt2-medium", 24, 1024, 16, 0, 0, false, 10000, true},
     Preset{"gpt2-large", 36, 1280, 20, 0, 0, false, 10000, true},
     Preset{"gpt2-xl", 48, 1600, 25, 0, 0, false, 10000, true},
+    Preset{"bert-base", 12, 768, 12, 0, 0, false, 10000, true, false},
+    Preset{"bert-large", 24, 1024, 16, 0, 0, false, 10000, true, false},
     Preset{"llama-1b", 16, 2048, 32, 8, 8192, true, 500000, true},
     Preset{"llama-7b", 32, 4096, 32, 0, 11008, true, 10000, false},
     Preset{"llama-8b", 32, 4096, 32, 8, 14336, true, 500000, false},
@@ -55,7 +59,11 @@ void bind(Options& options, ModelConfig& config) {
                   "How attention knows positions.")
       .add("model.rotary_base", config.rotary_base, "Base of the rotary frequencies.")
       .add("model.norm_epsilon", config.norm_epsilon, "Added to the variance under the root of a norm.")
+      .add("model.causal", config.causal,
+           "A token sees those before it; false: all of its document, for objective.kind = masked_token.")
       .add("model.window", config.window, "Sliding window of attention, tokens; 0: unlimited.")
+      .add("model.linformer_rank", config.linformer_rank,
+           "Rows that the mixer linformer compresses the keys and values of a sequence to.")
       .add("model.chunk", config.chunk, "Positions that recurrent token mixers compute at once, as matrix products.")
       .add("model.state_width", config.state_width, "Width of the state of mamba and mamba2 for each channel.")
       .add("model.negative_eigenvalues", config.negative_eigenvalues,
@@ -86,6 +94,7 @@ void apply_preset(const Options& options, ModelConfig& config) {
   fill("model.activation", config.activation, preset->llama ? "swiglu" : "gelu");
   fill("model.positions", config.positions, preset->llama ? "rotary" : "learned");
   fill("model.rotary_base", config.rotary_base, preset->rotary_base);
+  fill("model.causal", config.causal, preset->causal);
   fill("model.norm_epsilon", config.norm_epsilon, 1e-5);
   fill("model.tied_embeddings", config.tied_embeddings, preset->tied_embeddings);
   fill("model.bias", config.bias, !preset->llama);

@@ -1,4 +1,4 @@
-// The decoder language model: sizes, parts, initialisation.
+// The language model: sizes, parts, initialisation.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 namespace longspan {
 
 struct ModelConfig {
-  std::string preset = "none";  // none, gpt2, gpt2-medium, gpt2-large, gpt2-xl, llama-1b, llama-7b, llama-8b
+  std::string preset = "none";  // none, gpt2*, llama-*, bert-*: the table in model_config.cpp
   std::int64_t layers = 6;
   std::int64_t width = 384;          // D
   std::int64_t heads = 6;            // H
@@ -21,7 +21,9 @@ struct ModelConfig {
   std::string positions = "rotary";  // rotary, learned, alibi, none
   double rotary_base = 10000;
   double norm_epsilon = 1e-5;
+  bool causal = true;                 // a token sees those before it; false: all of its document (BERT)
   std::int64_t window = 0;            // sliding window of attention, tokens; 0: unlimited
+  std::int64_t linformer_rank = 256;  // Kp: rows that linformer compresses a sequence's keys and values to
   std::int64_t chunk = 64;            // positions that recurrent mixers compute at once
   std::int64_t state_width = 128;     // N of state space mixers
   bool negative_eigenvalues = false;  // beta of the delta rule up to 2

@@ -88,6 +88,16 @@ Options& Options::add_bytes(const std::string& key, std::int64_t& field, const s
   return add_option(key, field, sentence, parse_bytes, write_bytes, "is no size in bytes such as 1500, 512K, 8M or 2G");
 }
 
+Options& Options::add_seconds(const std::string& key, double& field, const std::string& sentence) {
+  return add_option(key, field, sentence, parse_seconds, write_seconds,
+                    "is no time in seconds such as 0.5, 2s, 1.5ms or 200us");
+}
+
+Options& Options::add_flag(const std::string& name, bool& field, const std::string& sentence) {
+  flags_.push_back({name, sentence, &field});
+  return *this;
+}
+
 Options& Options::add_choice(const std::string& key, std::string& field, const std::vector<std::string>& choices,
                              const std::string& sentence) {
   std::string list;
@@ -158,6 +168,7 @@ void Options::read_lines_of(const std::string& path, const std::vector<std::stri
 Options::Action Options::parse(int argc, const char* const* argv) {
   po::options_description description = describe(options_);
   description.add_options()("config", po::value<std::string>(), "")("help", "")("dry-run", "")("version", "");
+  for (const Flag& flag : flags_) description.add_options()(flag.name.c_str(), "");
   std::vector<po::option> words;
   try {
     const int style = po::command_line_style::allow_long | po::command_line_style::long_allow_adjacent |
@@ -169,12 +180,14 @@ Options::Action Options::parse(int argc, const char* const* argv) {
   const auto given = [&](const std::string& name) { return std::ranges::count(words, name, &po::option::string_key); };
   if (given("help") > 0) return Action::help;
   if (given("version") > 0) return Action::version;
+  for (const Flag& flag : flags_) *flag.field = given(flag.name) > 0;
   if (given("config") > 1) throw UserError("--config is given twice {}; name one file", kCommandLine);
   for (const auto& word : words) {
     if (word.string_key == "config") read_lines_of(word.value.front(), read_lines(word.value.front()));
   }
   for (const auto& word : words) {
-    if (word.string_key == "config" || word.string_key == "dry-run") continue;
+    const bool flag = std::ranges::find(flags_, word.string_key, &Flag::name) != flags_.end();
+    if (flag || word.string_key == "config" || word.string_key == "dry-run") continue;
     if (word.string_key.empty()) {
       throw UserError("'{}' {} is no option; write --section.key VALUE or --config FILE", word.original_tokens.front(),
                       kCommandLine);

@@ -22,10 +22,15 @@ class Options {
   Options& add(const std::string& key, std::int64_t& field, const std::string& sentence);
   Options& add(const std::string& key, double& field, const std::string& sentence);
   Options& add(const std::string& key, bool& field, const std::string& sentence);
+  // Durations accept 0.5, 2s, 1.5ms, 200us.
+  Options& add_seconds(const std::string& key, double& field, const std::string& sentence);
   Options& add_bytes(const std::string& key, std::int64_t& field, const std::string& sentence);
   // A text that must be one of `choices`.
   Options& add_choice(const std::string& key, std::string& field, const std::vector<std::string>& choices,
                       const std::string& sentence);
+
+  // A word of the command line alone, --NAME, that sets `field`.
+  Options& add_flag(const std::string& name, bool& field, const std::string& sentence);
 
   enum class Action { run, help, dry_run, version };
   // Reads argv: --help, --version, --dry-run, --config FILE, --section.key VALUE and --section.key=VALUE. A word that
@@ -57,6 +62,11 @@ class Options {
 
   std::string program_, summary_;
   std::vector<Option> options_;
+  struct Flag {
+    std::string name, sentence;
+    bool* field;
+  };
+  std::vector<Flag> flags_;
 };
 
 }  // namespace longspan

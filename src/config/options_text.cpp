@@ -54,6 +54,7 @@ std::string Options::help() const {
   }
   out += "\n";
   append_entry(out, "--config FILE", "Reads an INI file first; keys on the command line win over it.");
+  for (const Flag& flag : flags_) append_entry(out, "--" + flag.name, flag.sentence);
   append_entry(out, "--dry-run", "Resolves and prints everything, then exits without work.");
   append_entry(out, "--help", "Prints this text.");
   append_entry(out, "--version", "Prints the version.");

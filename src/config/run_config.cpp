@@ -13,7 +13,11 @@ void bind(Options& options, RunConfig& config) {
            "auto: from the newest checkpoint of the run, if any; never; or a checkpoint file.")
       .add_bytes("run.memory_limit", config.memory_limit,
                  "Tensor memory a rank may hold, bytes (512M, 8G); 0: no limit.")
-      .add("run.log_every", config.log_every, "Steps between two lines of the log.");
+      .add("run.log_every", config.log_every, "Steps between two lines of the log.")
+      .add(
+          "run.trace", config.trace,
+          "Step whose pipeline is timed on every rank and written to the run's folder as trace.json (Chrome, Perfetto) "
+          "and trace.svg; 0: none.");
 }
 
 void bind(Options& options, ParallelConfig& config) {
@@ -22,17 +26,23 @@ void bind(Options& options, ParallelConfig& config) {
       .add("parallel.pipeline", config.pipeline, "Stages that share the layers.")
       .add("parallel.sequence", config.sequence, "Ranks that share each sequence, by positions.")
       .add_choice("parallel.sequence_method", config.sequence_method,
-                  {"ring", "bidirectional_ring", "double_ring", "tokenring", "ulysses", "ulysses_ring", "allgather_kv",
-                   "window"},
-                  "How attention crosses the sequence axis.")
+                  {"ring", "bidirectional_ring", "double_ring", "tokenring", "rsa", "rsa_reduce_scatter", "ulysses",
+                   "ulysses_ring", "allgather_kv", "window", "auto"},
+                  "How attention crosses the sequence axis; auto: the fastest by this machine's measured rates that "
+                  "run.memory_limit allows.")
       .add("parallel.sequence_inner", config.sequence_inner,
            "Neighbours on the sequence axis that share heads (ulysses_ring) or make an inner ring (double_ring), a "
            "divisor of parallel.sequence; 0: chosen.")
       .add_choice("parallel.sequence_shard", config.sequence_shard, {"auto", "contiguous", "zigzag", "striped"},
-                  "Which positions a rank of the sequence axis holds; auto: contiguous where all token mixers are "
-                  "recurrent, otherwise zigzag, which balances causal attention.")
-      .add_choice("parallel.schedule", config.schedule, {"1f1b", "gpipe"},
-                  "Order of forward and backward in the pipeline.")
+                  "Which positions a rank of the sequence axis holds; auto: zigzag, which balances causal "
+                  "attention, or contiguous where no mixer is that.")
+      .add("parallel.schedule", config.schedule,
+           "Order of forward and backward in the pipeline: gpipe, 1f1b, interleaved, zb-h1, zb-v, or file:PATH "
+           "(docs/schedule_format.md).")
+      .add("parallel.virtual_stages", config.virtual_stages,
+           "Chunks of the model that each stage holds; 0: 2 for interleaved and zb-v, those of a file, else 1.")
+      .add("parallel.stage_layers", config.stage_layers,
+           "Layers of each chunk from first to last, as 3,4,4,1; empty: shared by their cost, the head's included.")
       .add("parallel.microbatches", config.microbatches, "Parts of a data rank's batch that run one after the other.")
       .add_choice("parallel.recompute", config.recompute, {"none", "block"},
                   "What is computed again in the backward pass instead of being kept.");
@@ -44,6 +54,14 @@ void bind(Options& options, DataConfig& config) {
       .add("data.batch", config.batch, "Sequences a step, over all ranks.")
       .add("data.validation_fraction", config.validation_fraction, "Part of the corpus, at its end, for validation.")
       .add("data.mask_documents", config.mask_documents, "Attention and states stay inside a document.");
+}
+
+void bind(Options& options, ObjectiveConfig& config) {
+  options
+      .add_choice("objective.kind", config.kind, {"next_token", "masked_token"},
+                  "What a model learns: the next token (causal models) or tokens hidden from it (bidirectional ones).")
+      .add("objective.masked_fraction", config.masked_fraction,
+           "Part of the tokens that masked_token hides and asks for.");
 }
 
 void bind(Options& options, OptimizerConfig& config) {
@@ -74,9 +92,16 @@ void bind(Options& options, TrainConfig& config) {
   bind(options, config.model);
   bind(options, config.parallel);
   bind(options, config.data);
+  bind(options, config.objective);
   bind(options, config.optimizer);
   bind(options, config.checkpoint);
   bind(options, config.validation);
+}
+
+std::string config_text(TrainConfig config) {
+  Options options("longspan-train", "");
+  bind(options, config);
+  return options.resolved();
 }
 
 }  // namespace longspan

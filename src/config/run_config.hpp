@@ -18,16 +18,19 @@ struct RunConfig {
   std::string resume = "auto";    // auto, never, or a checkpoint file
   std::int64_t memory_limit = 0;  // bytes a rank; 0: none
   std::int64_t log_every = 1;     // steps
+  std::int64_t trace = 0;         // step whose pipeline actions are timed; 0: none
 };
 
 struct ParallelConfig {
   std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;
-  std::string sequence_method = "ring";  // how attention crosses the sequence axis
-  std::int64_t sequence_inner = 0;       // neighbours of ulysses_ring and double_ring; 0: chosen
-  std::string sequence_shard = "auto";   // auto, contiguous, zigzag, striped
-  std::string schedule = "1f1b";         // 1f1b, gpipe
-  std::int64_t microbatches = 1;         // per step and data rank
-  std::string recompute = "none";        // none, block
+  std::string sequence_method = "ring";   // how attention crosses the sequence axis; auto: chosen
+  std::int64_t sequence_inner = 0;        // neighbours of ulysses_ring and double_ring; 0: chosen
+  std::string sequence_shard = "auto";    // auto, contiguous, zigzag, striped
+  std::string schedule = "1f1b";          // gpipe, 1f1b, interleaved, zb-h1, zb-v, file:PATH
+  std::int64_t virtual_stages = 0;        // chunks of the model a stage; 0: as the schedule has
+  std::string stage_layers;               // layers of each chunk, 3,4,4,1; empty: by their cost
+  std::int64_t microbatches = 1;          // per step and data rank
+  std::string recompute = "none";         // none, block
 };
 
 struct DataConfig {
@@ -36,6 +39,14 @@ struct DataConfig {
   std::int64_t batch = 8;               // sequences a step, over all ranks
   double validation_fraction = 0.02;    // of the corpus, at its end
   bool mask_documents = true;           // attention stays inside a document
+};
+
+struct ObjectiveConfig {
+  std::string kind = "next_token";  // next_token, masked_token
+  double masked_fraction = 0.15;    // of the positions, to be predicted by masked_token
+
+  // Tokens that the model knows besides those of the corpus: the mask.
+  std::int64_t extra_tokens() const { return kind == "masked_token" ? 1 : 0; }
 };
 
 struct OptimizerConfig {
@@ -63,6 +74,7 @@ struct TrainConfig {
   ModelConfig model;
   ParallelConfig parallel;
   DataConfig data;
+  ObjectiveConfig objective;
   OptimizerConfig optimizer;
   CheckpointConfig checkpoint;
   ValidationConfig validation;
@@ -71,10 +83,14 @@ struct TrainConfig {
 void bind(Options& options, RunConfig& config);
 void bind(Options& options, ParallelConfig& config);
 void bind(Options& options, DataConfig& config);
+void bind(Options& options, ObjectiveConfig& config);
 void bind(Options& options, OptimizerConfig& config);
 void bind(Options& options, CheckpointConfig& config);
 void bind(Options& options, ValidationConfig& config);
 void bind(Options& options, TrainConfig& config);  // all of them
+
+// The whole configuration as a file; reading it back gives the same.
+std::string config_text(TrainConfig config);
 
 // Checks that need no file and no ranks (sizes that must divide, ranges); throws UserError. Called after
 // apply_preset and before any allocation.

@@ -53,6 +53,18 @@ std::optional<std::int64_t> parse_bytes(std::string_view text) {
   return *value << shift;
 }
 
+std::optional<double> parse_seconds(std::string_view text) {
+  double unit = 1;
+  if (text.ends_with("us") || text.ends_with("ms")) {
+    unit = text.ends_with("us") ? 1e-6 : 1e-3;
+    text.remove_suffix(2);
+  } else if (text.ends_with('s')) {
+    text.remove_suffix(1);
+  }
+  const auto value = parse_real(text);
+  return value && *value >= 0 ? std::optional(*value * unit) : std::nullopt;
+}
+
 std::string write_integer(std::int64_t value) { return std::to_string(value); }
 
 // std::format without a precision writes the shortest text that reads back to the same bits.
@@ -67,6 +79,8 @@ std::string write_bytes(std::int64_t value) {
   }
   return std::to_string(value);
 }
+
+std::string write_seconds(double value) { return write_real(value) + "s"; }
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view spaces = " \t\r\n";

@@ -12,12 +12,14 @@ namespace longspan {
 std::optional<std::int64_t> parse_integer(std::string_view text);
 std::optional<double> parse_real(std::string_view text);         // finite
 std::optional<bool> parse_boolean(std::string_view text);        // true/false, yes/no, on/off, 1/0
+std::optional<double> parse_seconds(std::string_view text);      // 0.5, 2s, 1.5ms, 200us; not negative
 std::optional<std::int64_t> parse_bytes(std::string_view text);  // 1500, 512K, 8M, 2G, 1T; not negative
 
 std::string write_integer(std::int64_t value);
 std::string write_real(double value);
 std::string write_boolean(bool value);
 std::string write_bytes(std::int64_t value);
+std::string write_seconds(double value);
 
 // The text without spaces, tabs and line ends around it.
 std::string_view trimmed(std::string_view text);

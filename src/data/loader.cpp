@@ -54,7 +54,8 @@ Microbatch Loader::training(std::int64_t step, std::int64_t microbatch) const {
     const std::uint64_t key = hash_name(std::format("epoch {}", epoch), settings_.seed);
     windows.push_back(permuted(i % training_windows_, training_windows_, key));
   }
-  Microbatch result = window_batch(windows);
+  Microbatch result =
+      window_batch(windows, step * settings_.batch + first, hash_name("training masks", settings_.seed));
   result.first_sequence = first;
   return result;
 }
@@ -64,22 +65,30 @@ Microbatch Loader::validation(std::int64_t first, std::int64_t count) const {
                  "[loader] validation sequences {} to {} of {}", first, first + count, validation_windows_);
   std::vector<std::int64_t> windows;
   for (std::int64_t i = first; i < first + count; ++i) windows.push_back(training_windows_ + i);
-  Microbatch result = window_batch(windows);
+  Microbatch result = window_batch(windows, first, hash_name("validation masks"));
   result.first_sequence = first;
   return result;
 }
 
-Microbatch Loader::window_batch(const std::vector<std::int64_t>& windows) const {
+Microbatch Loader::window_batch(const std::vector<std::int64_t>& windows, std::int64_t first_number,
+                                std::uint64_t mask_key) const {
   const std::int64_t length = settings_.sequence_length;
   const std::vector<std::int64_t> positions = shard_.positions();
+  const bool masked = settings_.objective.kind == "masked_token";
+  const MaskingRule rule{settings_.objective.masked_fraction, store_->info().vocabulary, mask_key};
   Microbatch result;
   std::vector<std::int32_t> tokens, targets;
+  std::int64_t number = first_number;
   for (const std::int64_t window : windows) {
     const std::vector<std::int32_t> all = store_->read(window * length, length + 1);
     for (const std::int64_t position : positions) {
-      tokens.push_back(all[static_cast<std::size_t>(position)]);
-      targets.push_back(all[static_cast<std::size_t>(position) + 1]);
+      const std::int32_t here = all[static_cast<std::size_t>(position)],
+                         next = all[static_cast<std::size_t>(position) + 1];
+      const MaskedToken entry = masked ? mask_token(rule, here, number, position) : MaskedToken{here, next};
+      tokens.push_back(entry.token);
+      targets.push_back(entry.target);
     }
+    ++number;
     std::vector<std::int64_t> starts = store_->document_starts(window * length, length);
     if (starts.empty() || starts.front() != 0) starts.insert(starts.begin(), 0);
     result.document_starts.push_back(std::move(starts));
@@ -87,7 +96,7 @@ Microbatch Loader::window_batch(const std::vector<std::int64_t>& windows) const 
   const Shape shape{static_cast<std::int64_t>(windows.size()), shard_.local_length()};
   result.tokens = Tensor::from_host(tokens, shape);
   result.targets = Tensor::from_host(targets, shape);
-  result.valid_targets = static_cast<std::int64_t>(targets.size());
+  result.valid_targets = std::ranges::count_if(targets, [](std::int32_t target) { return target >= 0; });
   return result;
 }
 

@@ -1,23 +1,44 @@
-// How a parameter is split over the tensor axis: whole on every rank, or one dimension cut into balanced pieces of
-// whole granules (a granule keeps the rows of one head together).
+// How a parameter is split: whole on every rank, or one dimension shared by the ranks of one axis.
+//   tensor    balanced pieces of whole granules (a granule keeps the rows of one head together)
+//   sequence  the dimension counts positions: a rank holds those of its SequenceShard
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "layout/mesh_shape.hpp"
+#include "layout/sequence_shard.hpp"
 #include "layout/split.hpp"
 
 namespace longspan {
 
 struct ParameterShard {
-  int dim = -1;              // the dimension that the tensor axis splits; -1: replicated
-  std::int64_t granule = 1;  // rows that stay together
+  int dim = -1;                            // the dimension that is split; -1: replicated
+  std::int64_t granule = 1;                // tensor axis: entries that stay together
+  Axis axis = Axis::tensor;                // whose ranks share the dimension
+  ShardKind kind = ShardKind::contiguous;  // sequence axis: which positions a rank holds
+
+  static ParameterShard by_position(int dim, ShardKind kind) { return {dim, 1, Axis::sequence, kind}; }
 
   bool replicated() const { return dim < 0; }
-  // The part of a dimension of n entries (a multiple of the granule) that tensor rank `part` of `parts` holds.
-  Range range(std::int64_t n, int parts, int part) const {
-    const Range r = split(n / granule, parts, part);
-    return {r.begin * granule, r.end * granule};
+  bool over(Axis a) const { return !replicated() && axis == a; }
+  // The number of different parts on a mesh.
+  int parts(const MeshShape& mesh) const { return replicated() ? 1 : mesh.extent(axis); }
+
+  // Which of the n entries of the dimension (of dimension 0 where all are replicated) `part` of parts() holds, and in
+  // which of its rows; empty where it holds nothing. On the tensor axis n is a multiple of the granule and there is at
+  // most one run.
+  std::vector<PositionRun> runs(std::int64_t n, int parts, int part) const {
+    if (over(Axis::sequence)) return SequenceShard(kind, n, parts, part).runs();
+    const Range r = replicated() ? Range{0, n} : split(n / granule, parts, part);
+    if (r.size() == 0) return {};
+    return {{.row = 0, .first = r.begin * granule, .count = r.size() * granule}};
   }
 };
+
+// Local entries in all.
+inline std::int64_t count_entries(const std::vector<PositionRun>& runs) {
+  return runs.empty() ? 0 : runs.back().row + runs.back().count;
+}
 
 }  // namespace longspan

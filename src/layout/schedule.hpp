@@ -1,10 +1,10 @@
-// A pipeline schedule as data: for each stage the ordered list of actions that its rank performs. Sends do not block
-// (the executor keeps them in flight and waits for them at the end), receives do. The executor runs it, the checker
-// proves it, a simulator may replay it.
-//   1F1B (Narayanan et al., "PipeDream-2BW", 2020; Megatron-LM, 2021): stage p of P runs min(P - 1 - p, M) warm-up
-//   forwards, then alternates one forward and one backward, then drains. At most min(P - p, M) microbatches are alive.
-// 1F1B relies on sends that do not block: in its steady state stage p sends activations down while stage p + 1 sends
-// a gradient up, and two sends that wait for their receivers would wait for each other.
+// A pipeline schedule as data: for each stage the ordered list of actions that its rank performs. The model is cut into
+// chunks in the order of depth; a stage holds one or more of them. The executor runs a schedule, check() proves it,
+// replay() gives its time line, docs/schedule_format.md its text form.
+//   Messages: a receive offers its buffer and the action that needs the message waits for it; a send does not wait. The
+//   lists are nevertheless in an order in which both could wait for their partners (schedule_messages.cpp).
+//   Backward: `backward` is both parts at once; zero-bubble schedules run `backward_input`, which the stage before
+//   waits for, and later `backward_weight`, which nobody waits for.
 #pragma once
 
 #include <string>
@@ -13,41 +13,63 @@
 namespace longspan {
 
 enum class ActionKind {
-  receive_forward,  // activations from the previous stage
+  receive_forward,  // activations of the chunk before, from another stage
   forward,
-  send_forward,      // activations to the next stage
-  receive_backward,  // output gradient from the next stage
+  send_forward,      // activations to the chunk behind
+  receive_backward,  // output gradient from the chunk behind
   backward,          // input and weight gradients
-  send_backward,     // input gradient to the previous stage
+  backward_input,
+  backward_weight,
+  send_backward,  // input gradient to the chunk before
 };
+inline constexpr int kActionKinds = 8;
 const char* to_string(ActionKind kind);
 
 struct Action {
   ActionKind kind;
   int microbatch;
+  int chunk;  // of the whole model
   bool operator==(const Action&) const = default;
-  std::string str() const;  // "forward 3"
+  std::string str() const;  // "forward 3 of chunk 2"
 };
+
+bool is_message(ActionKind kind);
+// backward and backward_input: what gives the input's gradient.
+bool gives_input_gradient(ActionKind kind);
+// backward and backward_weight: after it a chunk's activations are gone.
+bool ends_backward(ActionKind kind);
 
 struct Schedule {
   std::string name;
   int stages = 1, microbatches = 1;
+  std::vector<int> stage_of;                 // [chunk]
   std::vector<std::vector<Action>> actions;  // [stage][i]
+  // Bounds of peak_alive and peak_stash, [stage]; empty: none.
+  std::vector<int> alive_limit, stash_limit;
+
+  int chunks() const { return static_cast<int>(stage_of.size()); }
+  // Where the input of a chunk comes from and its output goes to: another stage, the same stage, or nobody.
+  bool from_other_stage(int chunk) const;
+  bool to_other_stage(int chunk) const;
 };
 
-Schedule one_forward_one_backward(int stages, int microbatches);
-// All forwards, then all backwards (Huang et al., 2019), in ascending order, so that gradients add up as in 1F1B.
-Schedule gpipe(int stages, int microbatches);
+// Which stage holds which chunk: chunk c on stage c mod P, `rounds` times around.
+std::vector<int> place_in_turn(int stages, int rounds);
+// Down and up again: stage p holds chunks p and 2 P - 1 - p, stage 0 the first and the last.
+std::vector<int> place_in_v(int stages);
 
-// By name: "1f1b" or "gpipe"; a UserError lists the names otherwise.
-Schedule make_schedule(const std::string& name, int stages, int microbatches);
-
-// Largest number of microbatches whose forward has run and whose backward has not, on a stage.
+// Largest number of (microbatch, chunk) whose forward has run and whose backward has not ended, on a stage.
 int peak_alive(const Schedule& schedule, int stage);
+// Largest number of (microbatch, chunk) whose weight gradient is still to come although the input's has been made.
+int peak_stash(const Schedule& schedule, int stage);
 
-// Proves a schedule: every stage runs each microbatch's actions once and in a possible order, messages of one direction
-// arrive in the order in which they were sent, and no stage waits for ever in a receive. Throws UserError naming stage
-// and action.
+// A schedule of F, B, I and W actions only gets its sends and receives. UserError naming stage and action where a stage
+// would wait for ever.
+void add_messages(Schedule& schedule);
+
+// Proves a schedule: every stage runs each microbatch's actions on each of its chunks once and in a possible order, no
+// more is alive than allowed, messages arrive in the order in which they are sent, and no stage waits for ever even
+// where a send waits for its receive. UserError naming stage and action.
 void check(const Schedule& schedule);
 
 }  // namespace longspan

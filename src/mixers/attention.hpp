@@ -1,11 +1,10 @@
 // Softmax attention with grouped-query heads (Vaswani et al. 2017, Ainslie et al. 2023): rotary, ALiBi or no position
-// term, causal, sliding window, documents. Heads are split over the tensor axis; how it crosses
-// the sequence axis is a method of mixers/sequence/.
+// term, causal or bidirectional, sliding window, documents. Heads are split over the tensor axis; how it crosses the
+// sequence axis is a method of mixers/sequence/.
 #pragma once
 
-#include "mixers/mixer.hpp"
+#include "mixers/head_projections.hpp"
 #include "mixers/sequence/sequence_method.hpp"
-#include "nn/linear.hpp"
 #include "ops/attention.hpp"
 
 namespace longspan {
@@ -20,18 +19,12 @@ class Attention : public Mixer {
   MixerCost cost(std::int64_t sequence_length) const override;
 
  private:
-  struct Heads;  // q [B, H, T, K] and kv [2 B, Hk, T, K] of this rank
-  Heads project(const Context& context, const Variable& x) const;
-  Variable join(const Context& context, const Variable& o) const;
   ops::AttentionRules position_rules(Dtype dtype) const;
 
   ModelConfig model_;
   std::unique_ptr<SequenceMethod> method_;
   int layer_;
-  std::int64_t heads_, kv_heads_, head_width_;  // of this rank
-  std::int64_t first_head_;
-  ColumnLinear query_, key_, value_;
-  RowLinear output_;
+  HeadProjections projections_;
 };
 
 }  // namespace longspan

@@ -9,7 +9,6 @@
 #include "mixers/recurrent.hpp"
 #include "nn/head_norm.hpp"
 #include "nn/linear.hpp"
-#include "nn/short_convolution.hpp"
 
 namespace longspan {
 

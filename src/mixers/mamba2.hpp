@@ -8,7 +8,6 @@
 #include "mixers/recurrent.hpp"
 #include "nn/head_norm.hpp"
 #include "nn/linear.hpp"
-#include "nn/short_convolution.hpp"
 #include "nn/step_decay.hpp"
 
 namespace longspan {

@@ -20,8 +20,11 @@ struct MixerSettings {
   int layer = 0;     // global number
   int group = 0;     // of its parameters
   ModelConfig model;
-  std::string sequence_method = "ring";  // of attention
-  int sequence_inner = 1;                // neighbours of its two-level methods
+  std::int64_t max_length = 0;              // T of the run: parameters with an entry a position
+  ShardKind shard = ShardKind::contiguous;  // how the sequence axis splits these
+  bool mask_documents = false;              // nothing may pass from one document to another
+  std::string sequence_method = "ring";     // of attention
+  int sequence_inner = 1;                   // neighbours of its two-level methods
 };
 
 struct MixerCost {

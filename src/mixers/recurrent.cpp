@@ -2,7 +2,6 @@
 
 #include "autograd/functions/tensor_axis.hpp"
 #include "nn/contiguous.hpp"
-#include "nn/short_convolution.hpp"
 #include "ops/elementwise.hpp"
 
 namespace longspan {

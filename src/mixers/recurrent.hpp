@@ -7,6 +7,7 @@
 
 #include "autograd/functions/recurrence.hpp"
 #include "mixers/mixer.hpp"
+#include "nn/short_convolution.hpp"
 
 namespace longspan {
 
@@ -27,7 +28,7 @@ class RecurrentRun {
   // The cache's state where there is one, else undefined.
   Tensor carried() const { return cache_ ? cache_->state : Tensor(); }
   // Call each convolution once, in the same order in every run.
-  Variable convolve(const class ShortConvolution& convolution, const Variable& x);
+  Variable convolve(const ShortConvolution& convolution, const Variable& x);
   Variable recur(const ops::RecurrenceSettings& settings, const RecurrenceVariables& in) const;
 
  private:

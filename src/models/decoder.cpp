@@ -1,27 +1,32 @@
 #include "models/decoder.hpp"
 
+#include <numeric>
+
 #include "autograd/functions/basic.hpp"
 #include "autograd/functions/linear_cross_entropy.hpp"
 #include "autograd/functions/tensor_axis.hpp"
 #include "autograd/recompute.hpp"
 #include "config/mixer_pattern.hpp"
-#include "layout/stages.hpp"
+#include "models/flops.hpp"
 #include "nn/contiguous.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 
 namespace longspan {
 
-Decoder::Decoder(const DecoderSettings& settings, ParameterStore& store) : settings_(settings), store_(store) {
+Decoder::Decoder(const DecoderSettings& settings, ParameterStore& store)
+    : Decoder(settings, one_chunk(settings.model.layers), store) {}
+
+Decoder::Decoder(const DecoderSettings& settings, const ModelSplit& split, ParameterStore& store)
+    : settings_(settings), split_(split), store_(store) {
   const ModelConfig& model = settings_.model;
-  const int layers = static_cast<int>(model.layers);
+  const int layers = static_cast<int>(model.layers), last = split_.chunks() - 1;
   kinds_ = expand_mixers(model.mixers, layers);
-  // Groups in the order of the forward pass: embedding 0, block i at i + 1, head last. With a tied embedding on one
-  // stage the embedding's gradient is complete only with the embedding itself.
+  // Groups in the order of the forward pass: embedding 0, block i at i + 1, head last. Where one stage has both ends of
+  // a tied embedding its gradient is the embedding's group.
   embedding_group_ = 0;
   head_group_ = layers + 1;
-  const bool tied = model.tied_embeddings;
-  if (first_stage()) {
+  if (holds(0)) {
     declare_embedding(false);
     if (model.positions == "learned") {
       positions_ = store_.declare({.name = "positions.weight",
@@ -30,29 +35,34 @@ Decoder::Decoder(const DecoderSettings& settings, ParameterStore& store) : setti
                                    .group = embedding_group_});
     }
   }
-  const Range mine = stage_layers(layers, store_.mesh().pipeline, store_.at().pipeline);
-  for (auto layer = static_cast<int>(mine.begin); layer < mine.end; ++layer) {
-    const MixerSettings mixer{.layer = layer,
-                              .group = layer + 1,
-                              .model = model,
-                              .sequence_method = settings_.sequence_method,
-                              .sequence_inner = settings_.sequence_inner};
-    blocks_.push_back(std::make_unique<Block>(store_, kinds_[static_cast<std::size_t>(layer)], mixer));
+  for (int chunk = 0; chunk <= last; ++chunk) declare_blocks(chunk);
+  if (holds(last)) declare_head();
+}
+
+void Decoder::declare_blocks(int chunk) {
+  const auto before = static_cast<std::int64_t>(blocks_.size());
+  const Range layers = holds(chunk) ? split_.layers[static_cast<std::size_t>(chunk)] : Range{};
+  for (auto layer = static_cast<int>(layers.begin); layer < layers.end; ++layer) {
+    blocks_.push_back(std::make_unique<Block>(store_, kinds_[static_cast<std::size_t>(layer)],
+                                              mixer_settings(settings_, layer, layer + 1)));
   }
-  if (last_stage()) {
-    final_norm_ = std::make_unique<Norm>(store_, "final_norm", model, head_group_);
-    if (!tied) {
-      head_ = store_.declare({.name = "head.weight",
-                              .shape = {settings_.vocabulary, model.width},
-                              .shard = {0, 1},
-                              .init = Initializer::normal(model.init_deviation),
-                              .decay = true,
-                              .group = head_group_});
-    } else {
-      if (!first_stage()) declare_embedding(true);
-      head_ = embedding_;
-    }
+  blocks_of_.push_back({before, static_cast<std::int64_t>(blocks_.size())});
+}
+
+void Decoder::declare_head() {
+  const ModelConfig& model = settings_.model;
+  final_norm_ = std::make_unique<Norm>(store_, "final_norm", model, head_group_);
+  if (model.tied_embeddings) {
+    if (!holds(0)) declare_embedding(true);
+    head_ = embedding_;
+    return;
   }
+  head_ = store_.declare({.name = "head.weight",
+                          .shape = {settings_.vocabulary, model.width},
+                          .shard = {0, 1},
+                          .init = Initializer::normal(model.init_deviation),
+                          .decay = true,
+                          .group = head_group_});
 }
 
 void Decoder::declare_embedding(bool tied_copy) {
@@ -64,7 +74,7 @@ void Decoder::declare_embedding(bool tied_copy) {
                                .decay = true,
                                .group = tied_copy ? head_group_ : embedding_group_,
                                .tied_copy = tied_copy,
-                               .tied = model.tied_embeddings && store_.mesh().pipeline > 1});
+                               .tied = model.tied_embeddings && split_.stage_of.front() != split_.stage_of.back()});
 }
 
 SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtype, std::int64_t first_position) const {
@@ -79,10 +89,12 @@ SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtyp
   return context;
 }
 
+// A tied head on the same stage has added its part by then: it does so in the input part of its backward, which comes
+// before the embedding's for each microbatch.
 Variable Decoder::embed(const Context& context, const Tensor& tokens, const GroupDone& done) const {
   Tape& tape = context.tape;
   if (done) tape.record("group_done", {}, [=, this] { done(embedding_group_); });
-  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->range().begin);
+  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->first());
   Variable x = leave_tensor_region(tape, partial, context.mesh.tensor());
   if (positions_ != nullptr) {
     const std::int64_t b = tokens.dim(0), t = tokens.dim(1);
@@ -98,14 +110,15 @@ Variable Decoder::embed(const Context& context, const Tensor& tokens, const Grou
   return x;
 }
 
-Variable Decoder::blocks(const Context& context, const Variable& x, const GroupDone& done) const {
+Variable Decoder::blocks(const Context& context, const Variable& x, int chunk, const GroupDone& done) const {
   Variable y = x;
-  for (const auto& block : blocks_) {
+  const Range mine = blocks_of_[static_cast<std::size_t>(chunk)];
+  for (auto i = mine.begin; i < mine.end; ++i) {
+    const Block* block = blocks_[static_cast<std::size_t>(i)].get();
     if (done) context.tape.record("group_done", {}, [done, group = block->group()] { done(group); });
     if (settings_.recompute_blocks) {
-      const Block* part = block.get();
-      y = recompute(context.tape, y, [part, outer = context](Tape& tape, const Variable& input) {
-        return part->forward(with_tape(outer, tape), input);
+      y = recompute(context.tape, y, [block, outer = context](Tape& tape, const Variable& input) {
+        return block->forward(with_tape(outer, tape), input);
       });
     } else {
       y = block->forward(context, y);
@@ -119,7 +132,7 @@ double Decoder::loss(const Context& context, const Variable& x, const Tensor& ta
   if (done) context.tape.record("group_done", {}, [=, this] { done(head_group_); });
   const Variable normed = final_norm_->forward(context, x);
   const Variable input = enter_tensor_region(context.tape, normed, context.mesh.tensor());
-  return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->range().begin, factor,
+  return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor,
                               context.mesh.tensor());
 }
 
@@ -145,16 +158,8 @@ Tensor Decoder::next_logits(const Context& context, const Tensor& tokens, Decode
 }
 
 double Decoder::training_flops(std::int64_t t) const {
-  const ModelConfig& model = settings_.model;
-  const double tokens = static_cast<double>(t), d = static_cast<double>(model.width);
-  const double feed_forward =
-      2 * tokens * d * static_cast<double>(model.feed_forward_width()) * (model.activation == "swiglu" ? 3 : 2);
-  double forward = 2 * tokens * d * static_cast<double>(settings_.vocabulary);
-  ParameterStore shapes({}, {});
-  for (std::size_t i = 0; i < kinds_.size(); ++i) {
-    forward += feed_forward + make_mixer(kinds_[i], shapes, {.model = model})->cost(t).forward_flops;
-  }
-  return 3 * forward;
+  const ForwardFlops forward = forward_flops(settings_, t);
+  return 3 * std::accumulate(forward.layers.begin(), forward.layers.end(), forward.head);
 }
 
 }  // namespace longspan

@@ -1,23 +1,16 @@
-// A decoder language model: embedding, blocks, final norm, head. One object holds the part of one pipeline stage: stage
-// 0 has the embedding, the last stage the head, each a balanced share of the blocks.
+// A language model, causal or bidirectional: embedding, blocks, final norm, head. One object holds the chunks of one
+// pipeline stage: the first chunk has the embedding, the last one the head, each a run of blocks.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <vector>
 
+#include "layout/stages.hpp"
 #include "models/block.hpp"
+#include "models/decoder_settings.hpp"
 
 namespace longspan {
-
-struct DecoderSettings {
-  ModelConfig model;
-  std::int64_t vocabulary = 0;
-  std::int64_t max_length = 0;    // of learned positions
-  bool recompute_blocks = false;  // keep only each block's input
-  std::string sequence_method = "ring";
-  int sequence_inner = 1;
-};
 
 struct DecoderCache {
   std::vector<std::unique_ptr<MixerCache>> layers;
@@ -26,7 +19,9 @@ struct DecoderCache {
 
 class Decoder {
  public:
-  // Declares this stage's parameters in the store; the store allocates them.
+  // Declares the parameters of this stage's chunks in the store; the store allocates them.
+  Decoder(const DecoderSettings& settings, const ModelSplit& split, ParameterStore& store);
+  // The whole model as one chunk.
   Decoder(const DecoderSettings& settings, ParameterStore& store);
 
   // What the sequence context needs for this model (rotary tables).
@@ -35,11 +30,11 @@ class Decoder {
   // Called while a backward pass goes on, when all gradients of a parameter group are complete.
   using GroupDone = std::function<void(int group)>;
 
-  // tokens int32 [B, T_local] -> [B, T_local, D]; first stage only.
+  // tokens int32 [B, T_local] -> [B, T_local, D]; before the first chunk.
   Variable embed(const Context& context, const Tensor& tokens, const GroupDone& done = {}) const;
-  // This stage's blocks.
-  Variable blocks(const Context& context, const Variable& x, const GroupDone& done = {}) const;
-  // Sum of losses of the rows with target >= 0; backward adds factor * its gradient; last stage only.
+  // The blocks of one of this stage's chunks.
+  Variable blocks(const Context& context, const Variable& x, int chunk = 0, const GroupDone& done = {}) const;
+  // Sum of losses of the rows with target >= 0; backward adds factor * its gradient; behind the last chunk.
   double loss(const Context& context, const Variable& x, const Tensor& targets, double factor,
               const GroupDone& done = {}) const;
 
@@ -54,18 +49,22 @@ class Decoder {
     return {batch, local_length, settings_.model.width};
   }
   const DecoderSettings& settings() const { return settings_; }
+  const ModelSplit& split() const { return split_; }
 
  private:
-  bool first_stage() const { return store_.at().pipeline == 0; }
-  bool last_stage() const { return store_.at().pipeline + 1 == store_.mesh().pipeline; }
+  bool holds(int chunk) const { return split_.stage_of[static_cast<std::size_t>(chunk)] == store_.at().pipeline; }
   void declare_embedding(bool tied_copy);
+  void declare_blocks(int chunk);
+  void declare_head();
 
   DecoderSettings settings_;
+  ModelSplit split_;
   ParameterStore& store_;
-  std::vector<std::string> kinds_;  // token mixer of every layer of the whole model
-  Parameter* embedding_ = nullptr;  // [V, D], rows over the tensor axis
-  Parameter* positions_ = nullptr;  // [max_length, D], learned positions only
-  std::vector<std::unique_ptr<Block>> blocks_;
+  std::vector<std::string> kinds_;              // token mixer of every layer of the whole model
+  Parameter* embedding_ = nullptr;              // [V, D], rows over the tensor axis
+  Parameter* positions_ = nullptr;              // [max_length, D], learned positions only
+  std::vector<std::unique_ptr<Block>> blocks_;  // of all chunks of this stage, in the order of depth
+  std::vector<Range> blocks_of_;                // [chunk] which of blocks_; none of chunks elsewhere
   std::unique_ptr<Norm> final_norm_;
   Parameter* head_ = nullptr;  // [V, D]; the embedding itself where tied on one stage
   int embedding_group_ = 0, head_group_ = 0;

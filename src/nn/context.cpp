@@ -37,7 +37,7 @@ const Visibility& VisibilityCache::of(const MaskRule& rule, const SequenceShard&
   const Key key{rule.causal, rule.window, rows.parts(), rows.part()};
   const auto found = made_.find(key);
   if (found != made_.end()) return found->second;
-  return made_.emplace(key, make_visibility(rule, rows, batch, document_starts)).first->second;
+  return made_.emplace(key, make_(rule, rows, batch, document_starts)).first->second;
 }
 
 Tensor make_dropout_rows(const SequenceShard& shard, std::int64_t batch, std::int64_t first_sequence) {

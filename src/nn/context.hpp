@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "autograd/tape.hpp"
@@ -43,11 +45,17 @@ Visibility make_visibility(const MaskRule& rule, const SequenceShard& shard, std
 // any cut (methods that move queries need those of other ranks).
 class VisibilityCache {
  public:
+  // `make` in place of make_visibility shows something else than the mask: a benchmark of messages alone nothing.
+  using Make = std::function<Visibility(const MaskRule&, const SequenceShard&, std::int64_t batch,
+                                        const std::vector<std::vector<std::int64_t>>& document_starts)>;
+  explicit VisibilityCache(Make make = make_visibility) : make_(std::move(make)) {}
+
   const Visibility& of(const MaskRule& rule, const SequenceShard& rows, std::int64_t batch,
                        const std::vector<std::vector<std::int64_t>>& document_starts);
 
  private:
   using Key = std::tuple<bool, std::int64_t, int, int>;  // causal, window, parts, part
+  Make make_;
   std::map<Key, Visibility> made_;
 };
 

@@ -20,19 +20,26 @@ void initialize(const Parameter& p, std::uint64_t seed) {
   if (info.init.kind == Initializer::Kind::function) {
     LONGSPAN_CHECK(info.shard.replicated() || info.shard.dim == 0, "[parameter] {}: columns are not made entry by entry",
                    info.name);
-    const std::int64_t first = p.range().begin * (info.shape.size() / std::max<std::int64_t>(1, info.shape[0]));
+    const std::int64_t cols = info.shape.size() / std::max<std::int64_t>(1, info.shape[0]);
     std::vector<double> values;
-    for (std::int64_t i = 0; i < p.local_shape().size(); ++i) {
-      values.push_back(info.init.entry(hash_name(info.name, seed), first + i));
+    for (const PositionRun& run : p.runs()) {
+      for (std::int64_t i = 0; i < run.count * cols; ++i) {
+        const std::int64_t row = run.position(i / cols);
+        values.push_back(info.init.entry(hash_name(info.name, seed), row * cols + i % cols));
+      }
     }
     ops::copy(Tensor::from_host(values, p.local_shape(), Memory::workspace, "initial values"), p.value());
     return;
   }
-  // The parameter as a matrix of its last dimension: a split of that one shifts columns, of the first one rows.
-  const bool columns = info.shard.dim == info.shape.rank() - 1;
+  // The parameter as a matrix of its last dimension: a split of that one takes columns, of the first one rows.
+  const std::int64_t cols = info.shape[-1];
+  const std::uint64_t key = hash_name(info.name, seed);
+  if (info.shard.dim == info.shape.rank() - 1) {
+    for (const PositionRun& run : p.runs()) ops::fill_normal(p.value(), key, info.init.value, cols, 0, run);
+    return;
+  }
   const std::int64_t rows_each = info.shape.rows() / std::max<std::int64_t>(1, info.shape[0]);
-  ops::fill_normal(p.value(), hash_name(info.name, seed), info.init.value, info.shape[-1],
-                   columns ? 0 : p.range().begin * rows_each, columns ? p.range().begin : 0);
+  ops::fill_normal(p.value(), key, info.init.value, cols, p.first() * rows_each, {.row = 0, .first = 0, .count = cols});
 }
 
 }  // namespace
@@ -41,14 +48,13 @@ Parameter* ParameterStore::declare(const ParameterInfo& info) {
   auto p = std::make_unique<Parameter>();
   p->info_ = info;
   p->local_ = info.shape;
-  p->range_ = {0, info.shape[0]};
-  if (!info.shard.replicated()) {
-    const int dim = info.shard.dim;
-    LONGSPAN_CHECK(dim == 0 || dim == info.shape.rank() - 1,
-                   "[parameter] {}: only the first or last dimension is split", info.name);
-    p->range_ = info.shard.range(info.shape[dim], mesh_.tensor, at_.tensor);
-    p->local_[dim] = p->range_.size();
-  }
+  const ParameterShard& shard = info.shard;
+  const int dim = std::max(0, shard.dim);
+  LONGSPAN_CHECK(dim == info.shape.rank() - 1 || (dim == 0 && !shard.over(Axis::sequence)),
+                 "[parameter] {}: the tensor axis splits the first or last dimension, the sequence axis the last",
+                 info.name);
+  p->runs_ = shard.runs(info.shape[dim], shard.parts(mesh_), at_.along(shard.axis));
+  p->local_[dim] = count_entries(p->runs_);
   p->offset_ = elements_;
   elements_ += (p->local_.size() + kAlignment - 1) / kAlignment * kAlignment;
   parameters_.push_back(std::move(p));
@@ -66,14 +72,17 @@ void ParameterStore::allocate(Dtype dtype, std::uint64_t seed, bool training) {
   }
 }
 
-Range ParameterStore::group_range(int group) const {
-  Range range{elements_, 0};
+std::vector<ParameterStore::GradientPiece> ParameterStore::group_pieces(int group) const {
+  std::vector<GradientPiece> pieces;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (parameters_[i]->info().group != group) continue;
-    range.begin = std::min(range.begin, parameters_[i]->offset());
-    range.end = i + 1 < parameters_.size() ? parameters_[i + 1]->offset() : elements_;
+    const Parameter& p = *parameters_[i];
+    if (p.info().group != group) continue;
+    const std::int64_t end = i + 1 < parameters_.size() ? parameters_[i + 1]->offset() : elements_;
+    const bool by_position = p.info().shard.over(Axis::sequence);
+    if (pieces.empty() || pieces.back().by_position != by_position) pieces.push_back({{p.offset(), end}, by_position});
+    pieces.back().range.end = end;
   }
-  return range.begin > range.end ? Range{} : range;
+  return pieces;
 }
 
 std::int64_t ParameterStore::counted_elements() const {

@@ -1,6 +1,6 @@
-// Parameters: declared first (names, logical shapes, how the tensor axis splits them), then allocated at once in flat
-// buffers. Initialisation, checkpoints, gradient reduction and norms all read the declaration. A value depends only on
-// the seed, the name and the global index, so that every mesh starts from the same weights.
+// Parameters: declared first (names, logical shapes, how the mesh splits them), then allocated at once in flat buffers.
+// Initialisation, checkpoints, gradient reduction and norms all read the declaration. A value depends only on the seed,
+// the name and the global index, so that every mesh starts from the same weights.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "autograd/variable.hpp"
-#include "layout/mesh_shape.hpp"
+#include "comm/mesh.hpp"
 #include "layout/parameter_shard.hpp"
 
 namespace longspan {
@@ -30,9 +30,9 @@ struct Initializer {
 };
 
 struct ParameterInfo {
-  std::string name;      // "blocks.3.attention.query.weight", the same on every mesh
-  Shape shape;           // logical: [out, in], [D], ...
-  ParameterShard shard;  // over the tensor axis
+  std::string name;  // "blocks.3.attention.query.weight", the same on every mesh
+  Shape shape;       // logical: [out, in], [D], ...
+  ParameterShard shard;
   Initializer init;
   bool decay = false;      // weight decay applies
   int group = 0;           // gradients of a group become complete together (a block, the embedding, the head)
@@ -44,9 +44,10 @@ struct ParameterInfo {
 class Parameter {
  public:
   const ParameterInfo& info() const { return info_; }
-  // Local part: rows or columns range() of dimension info().shard.dim.
+  // Local part: entries runs() of dimension info().shard.dim, of which the first is entry first() of the whole.
   const Shape& local_shape() const { return local_; }
-  Range range() const { return range_; }
+  const std::vector<PositionRun>& runs() const { return runs_; }
+  std::int64_t first() const { return runs_.empty() ? 0 : runs_.front().first; }
   const Variable& variable() const { return variable_; }  // undefined before ParameterStore::allocate
   const Tensor& value() const { return variable_.value(); }
   const Tensor& gradient() const { return variable_.gradient(); }
@@ -56,7 +57,7 @@ class Parameter {
   friend class ParameterStore;
   ParameterInfo info_;
   Shape local_;
-  Range range_;
+  std::vector<PositionRun> runs_;
   std::int64_t offset_ = 0;
   Variable variable_;
 };
@@ -77,16 +78,23 @@ class ParameterStore {
   const Tensor& values() const { return values_; }        // [local elements]
   const Tensor& gradients() const { return gradients_; }  // [local elements]
   std::int64_t local_elements() const { return elements_; }
-  // Elements of the flat buffers that a group covers.
-  Range group_range(int group) const;
+  // Consecutive elements of the flat buffers whose gradients the same ranks sum: those of a group, in order.
+  struct GradientPiece {
+    Range range;
+    bool by_position = false;  // each rank of the sequence axis has its own
+  };
+  std::vector<GradientPiece> group_pieces(int group) const;
   const MeshShape& mesh() const { return mesh_; }
   const MeshCoordinate& at() const { return at_; }
 
-  // This rank's copy is the one that counts where the tensor axis or a tie holds several (norms, checkpoints).
+  // This rank's copy is the one that counts where the tensor axis, the sequence axis or a tie hold several: sums over
+  // these and the pipeline axis see every parameter once.
   bool counts(const Parameter& p) const {
-    return !p.info().tied_copy && (!p.info().shard.replicated() || at_.tensor == 0);
+    const ParameterShard& shard = p.info().shard;
+    return !p.info().tied_copy && (shard.over(Axis::tensor) || at_.tensor == 0) &&
+           (shard.over(Axis::sequence) || at_.sequence == 0);
   }
-  // Distinct parameters of the whole model that this rank's tensor and pipeline coordinate answers for.
+  // Elements that this rank counts.
   std::int64_t counted_elements() const;
 
  private:
@@ -96,5 +104,14 @@ class ParameterStore {
   std::int64_t elements_ = 0;
   Tensor values_, gradients_;
 };
+
+// The ranks that hold the same part of a parameter, and so sum its gradients.
+inline const Comm& holders(const Mesh& mesh, bool by_position) { return by_position ? mesh.data() : mesh.replicas(); }
+// The sum over one model's ranks of what each counts (ParameterStore::counts). Collective over the tensor, pipeline and
+// sequence axes.
+template <class T>
+T sum_of_counted(const Mesh& mesh, T value) {
+  return mesh.model().all_reduce_value(mesh.sequence().all_reduce_value(value));
+}
 
 }  // namespace longspan

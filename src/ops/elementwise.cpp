@@ -147,14 +147,15 @@ void max_absolute_kernel(const Tensor& x, const Tensor& results) {
 // Normal values in double on every dtype; the counter is the element's index in the logical matrix.
 template <class T>
 void fill_normal_kernel(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols,
-                        std::int64_t first_row, std::int64_t first_col) {
-  T* const out = x.data<T>();
-  const std::int64_t cols = x.dim(-1);
+                        std::int64_t first_row, const PositionRun& columns) {
+  T* const out = x.data<T>() + columns.row;
+  const std::int64_t cols = x.dim(-1), first = columns.first, stride = columns.stride;
+  const int count = static_cast<int>(columns.count);
   for_rows(
       "longspan::ops::fill_normal", x.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t r) {
-        const std::int64_t start = (first_row + r) * global_cols + first_col;
-        for_columns(team, static_cast<int>(cols), [&](int c) {
-          out[r * cols + c] = T(deviation * normal_double(key, static_cast<std::uint64_t>(start + c)));
+        const std::int64_t start = (first_row + r) * global_cols + first;
+        for_columns(team, count, [&](int c) {
+          out[r * cols + c] = T(deviation * normal_double(key, static_cast<std::uint64_t>(start + c * stride)));
         });
       });
 }
@@ -241,11 +242,13 @@ double max_absolute(const Tensor& x) {
 bool all_finite(const Tensor& x) { return max_absolute(x) <= std::numeric_limits<double>::max(); }
 
 void fill_normal(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols, std::int64_t first_row,
-                 std::int64_t first_col) {
-  LONGSPAN_CHECK(first_row >= 0 && first_col >= 0 && first_col + x.dim(-1) <= global_cols,
-                 "[fill_normal] columns from {} of {} lie outside {}", first_col, x.shape().str(), global_cols);
+                 const PositionRun& columns) {
+  LONGSPAN_CHECK(first_row >= 0 && columns.first >= 0 && (columns.count == 0 || columns.last() < global_cols),
+                 "[fill_normal] columns from {} lie outside {}", columns.first, global_cols);
+  LONGSPAN_CHECK(columns.row >= 0 && columns.row + columns.count <= x.dim(-1),
+                 "[fill_normal] {} columns from {} do not fit {}", columns.count, columns.row, x.shape().str());
   dispatch_float("fill_normal", x.dtype(),
-                 [&]<class T>() { fill_normal_kernel<T>(x, key, deviation, global_cols, first_row, first_col); });
+                 [&]<class T>() { fill_normal_kernel<T>(x, key, deviation, global_cols, first_row, columns); });
 }
 
 }  // namespace longspan::ops

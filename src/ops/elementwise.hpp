@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "layout/sequence_shard.hpp"
 #include "tensor/tensor.hpp"
 
 namespace longspan::ops {
@@ -31,9 +32,10 @@ double sum_of_squares(const Tensor& x);
 double max_absolute(const Tensor& x);
 bool all_finite(const Tensor& x);
 
-// x[i] = mean + deviation * normal(key, global index of i), where x [rows, cols] is the block of a logical
-// [*, global_cols] matrix that starts at (first_row, first_col). Any dtype; drawn in double.
+// x[r, c] = deviation * normal(key, global index of the element), where x [rows, cols] is a part of a logical
+// [*, global_cols] matrix: its rows start at first_row, its columns columns.row, columns.row + 1, ... are the logical
+// columns of the run. Other columns stay as they are. Any dtype; drawn in double.
 void fill_normal(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols, std::int64_t first_row,
-                 std::int64_t first_col);
+                 const PositionRun& columns);
 
 }  // namespace longspan::ops

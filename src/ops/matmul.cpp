@@ -120,8 +120,8 @@ double measure_matrix_rate(Dtype dtype, std::int64_t m, std::int64_t n, std::int
   const Tensor a = Tensor::empty({m, k}, dtype, Memory::workspace, "matrix rate"),
                b = Tensor::empty({k, n}, dtype, Memory::workspace, "matrix rate"),
                c = Tensor::empty({m, n}, dtype, Memory::workspace, "matrix rate");
-  fill_normal(a, 1, 1.0, k, 0, 0);
-  fill_normal(b, 2, 1.0, n, 0, 0);
+  fill_normal(a, 1, 1.0, k, 0, {0, 0, k});
+  fill_normal(b, 2, 1.0, n, 0, {0, 0, n});
   const auto multiply = [&] { matmul(MatrixRef(a), MatrixRef(b), MatrixRef(c)); };
   multiply();
   // Best of rounds of about a tenth of the time, so that a busy moment of the machine does not count.

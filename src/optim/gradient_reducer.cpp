@@ -3,9 +3,11 @@
 namespace longspan {
 
 void GradientReducer::start(int group) {
-  const Range range = store_.group_range(group);
-  if (mesh_.replicas().size() == 1 || range.size() <= 0) return;
-  requests_.push_back(mesh_.replicas().all_reduce_async(store_.gradients().slice(range.begin, range.size())));
+  for (const auto& [range, by_position] : store_.group_pieces(group)) {
+    const Comm& ranks = holders(mesh_, by_position);
+    if (ranks.size() == 1 || range.size() == 0) continue;
+    requests_.push_back(ranks.all_reduce_async(store_.gradients().slice(range.begin, range.size())));
+  }
 }
 
 void GradientReducer::poll() {

@@ -1,5 +1,6 @@
-// Sums gradients over the ranks that hold the same parameters (data x sequence), group by group while the backward pass
-// goes on: a group's flat slice is reduced as soon as its last gradient is complete. Gradients are sums over tokens
+// Sums gradients over the ranks that hold the same parameters (data x sequence; data alone where positions split them),
+// group by group while the backward pass goes on: a group's flat slices are reduced as soon as its last gradient is
+// complete. Gradients are sums over tokens
 // times 1 / (all tokens), so they are added and never divided by a number of ranks.
 #pragma once
 
@@ -14,7 +15,7 @@ class GradientReducer {
  public:
   GradientReducer(const ParameterStore& store, const Mesh& mesh) : store_(store), mesh_(mesh) {}
 
-  // All gradients of the group are complete on this rank; ranks of the replicas must call in the same order.
+  // All gradients of the group are complete on this rank; the ranks that hold it must call in the same order.
   void start(int group);
   // Lets reductions under way progress.
   void poll();

@@ -12,7 +12,7 @@
 namespace longspan {
 
 // Euclidean norm of the gradient of the whole model, the same on every rank and mesh. Parameters that several ranks
-// hold are counted once. Collective over the mesh's tensor and pipeline axes.
+// hold are counted once. Collective over the mesh's tensor, pipeline and sequence axes.
 double gradient_norm(const ParameterStore& store, const Mesh& mesh);
 
 class Optimizer {

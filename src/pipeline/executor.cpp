@@ -1,144 +1,219 @@
 #include "pipeline/executor.hpp"
 
+#include <algorithm>
+
+#include "layout/make_schedule.hpp"
+#include "tensor/device.hpp"
+
 namespace longspan {
 namespace {
 
 constexpr int kForwardTag = 11, kBackwardTag = 12;
-
-int last_backward(const std::vector<Action>& actions) {
-  int last = -1;
-  for (const Action& action : actions) {
-    if (action.kind == ActionKind::backward) last = action.microbatch;
-  }
-  return last;
-}
 
 }  // namespace
 
 struct PipelineExecutor::Running {
   explicit Running(bool training) : tape(training) {}
   Tape tape;
-  Microbatch data;
-  Variable input, output;  // activations at the two edges of the stage
+  Variable input, output;  // activations at the two edges of the chunk
+  Tensor output_gradient;  // that is on its way
+  Request arriving;        // the input, later the output's gradient
 };
 
 PipelineExecutor::PipelineExecutor(const Mesh& mesh, const Decoder& decoder, const SequenceContext& sequence,
                                    Schedule schedule, Dtype dtype)
     : mesh_(mesh), decoder_(decoder), sequence_(sequence), schedule_(std::move(schedule)), dtype_(dtype) {
-  check(schedule_);
+  for (const Action& a : schedule_.actions[static_cast<std::size_t>(mesh_.at().pipeline)]) {
+    if (ends_backward(a.kind)) last_backward_[a.chunk] = a.microbatch;
+  }
 }
 
 PipelineExecutor::~PipelineExecutor() = default;
 
 double PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone& done,
                                const std::function<void()>& poll) {
-  const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(mesh_.at().pipeline)];
   input_ = &input;
   done_ = done;
   poll_ = poll;
   training_ = true;
-  last_backward_ = last_backward(actions);
-  loss_ = 0;
-  for (const Action& action : actions) {
-    switch (action.kind) {
-      case ActionKind::receive_forward:
-        receive_forward(action.microbatch);
-        break;
-      case ActionKind::forward:
-        forward(action.microbatch);
-        break;
-      case ActionKind::send_forward:
-        send_forward(action.microbatch);
-        break;
-      case ActionKind::receive_backward:
-        receive_backward(action.microbatch);
-        break;
-      case ActionKind::backward:
-        backward(action.microbatch);
-        break;
-      case ActionKind::send_backward:
-        send_backward(action.microbatch);
-        break;
-    }
+  measured_.clear();
+  if (measuring_) {
+    device::fence();
+    mesh_.world().barrier();
+    clock_.restart();
   }
-  let_go(gradient_sent_);
+  run(schedule_.actions[static_cast<std::size_t>(mesh_.at().pipeline)]);
   return loss_;
 }
 
 double PipelineExecutor::evaluate(const StepInput& input, std::int64_t microbatches) {
   input_ = &input;
+  done_ = {};
+  poll_ = {};
   training_ = false;
-  loss_ = 0;
-  for (int m = 0; m < microbatches; ++m) {
-    if (!mesh_.first_stage()) receive_forward(m);
-    forward(m);
-    let_go(activations_sent_[m - 1]);
-    if (!mesh_.last_stage()) send_forward(m);
-    running_.erase(m);
-  }
-  for (auto& [m, sent] : activations_sent_) let_go(sent);
-  activations_sent_.clear();
+  const Schedule forwards = forward_schedule(schedule_.stage_of, schedule_.stages, static_cast<int>(microbatches));
+  run(forwards.actions[static_cast<std::size_t>(mesh_.at().pipeline)]);
   return loss_;
 }
 
-void PipelineExecutor::receive_forward(int m) {
-  auto& run = running_[m] = std::make_unique<Running>(training_);
-  run->data = input_->microbatch(m);
-  const Tensor& tokens = run->data.tokens;
-  const Tensor x = Tensor::empty(decoder_.activation_shape(tokens.dim(0), tokens.dim(1)), dtype_, Memory::activations,
-                                 "stage input");
-  mesh_.pipeline().receive(x, mesh_.at().pipeline - 1, kForwardTag);
-  run->input = Variable(x);
+void PipelineExecutor::run(const std::vector<Action>& actions) {
+  loss_ = 0;
+  for (const Action& a : actions) {
+    if (is_message(a.kind)) {
+      perform(a);
+      continue;
+    }
+    if (const auto found = running_.find({a.microbatch, a.chunk}); found != running_.end()) {
+      found->second->arriving.wait();
+    }
+    const double begin = measuring_ ? clock_.seconds() : 0;
+    perform(a);
+    if (!measuring_ || !training_) continue;
+    device::fence();
+    measured_.push_back({a, begin, clock_.seconds()});
+  }
+  let_go(activation_sent_);
+  let_go(gradient_sent_);
 }
 
-void PipelineExecutor::forward(int m) {
-  auto& slot = running_[m];
-  if (!slot) {
-    slot = std::make_unique<Running>(training_);
-    slot->data = input_->microbatch(m);
+void PipelineExecutor::perform(const Action& a) {
+  switch (a.kind) {
+    case ActionKind::receive_forward:
+      return receive_forward(a);
+    case ActionKind::forward:
+      return forward(a);
+    case ActionKind::send_forward:
+      return send_forward(a);
+    case ActionKind::receive_backward:
+      return receive_backward(a);
+    case ActionKind::backward:
+      return backward(a);
+    case ActionKind::backward_input:
+      return backward_input(a);
+    case ActionKind::backward_weight:
+      return backward_weight(a);
+    case ActionKind::send_backward:
+      return send_backward(a);
   }
-  Running& run = *slot;
-  const std::int64_t batch = run.data.tokens.dim(0);
+}
+
+PipelineExecutor::Running& PipelineExecutor::start(const Action& a) {
+  auto& slot = running_[{a.microbatch, a.chunk}];
+  if (!slot) slot = std::make_unique<Running>(training_);
+  return *slot;
+}
+
+PipelineExecutor::Running& PipelineExecutor::running(const Action& a) { return *running_.at({a.microbatch, a.chunk}); }
+
+void PipelineExecutor::end(const Action& a) { running_.erase({a.microbatch, a.chunk}); }
+
+const Microbatch& PipelineExecutor::data(int microbatch) {
+  const auto found = data_.find(microbatch);
+  if (found != data_.end()) return found->second;
+  return data_.emplace(microbatch, input_->microbatch(microbatch)).first->second;
+}
+
+void PipelineExecutor::receive_forward(const Action& a) {
+  Running& run = start(a);
+  const Tensor& tokens = data(a.microbatch).tokens;
+  const Tensor x = Tensor::empty(decoder_.activation_shape(tokens.dim(0), tokens.dim(1)), dtype_, Memory::activations,
+                                 "stage input");
+  run.arriving =
+      mesh_.pipeline().receive_async(x, schedule_.stage_of[static_cast<std::size_t>(a.chunk - 1)], kForwardTag);
+  run.input = Variable(x);
+}
+
+// The embedding's, the message's, or the output of the chunk before on the same stage.
+Variable PipelineExecutor::chunk_input(const Action& a, const Context& context, const Decoder::GroupDone& done) {
+  if (a.chunk == 0) return decoder_.embed(context, data(a.microbatch).tokens, done);
+  if (!schedule_.from_other_stage(a.chunk)) {
+    const Action before{a.kind, a.microbatch, a.chunk - 1};
+    running(a).input = Variable(running(before).output.value());
+    if (!training_) end(before);
+  }
+  return running(a).input;
+}
+
+void PipelineExecutor::forward(const Action& a) {
+  Running& run = start(a);
+  const Microbatch& batch = data(a.microbatch);
+  const std::int64_t sequences = batch.tokens.dim(0);
   const Context context{
       .tape = run.tape,
       .mesh = mesh_,
       .sequence = sequence_,
-      .batch = batch,
-      .first_sequence = run.data.first_sequence,
-      .document_starts = input_->mask_documents ? run.data.document_starts : std::vector<std::vector<std::int64_t>>{},
+      .batch = sequences,
+      .first_sequence = batch.first_sequence,
+      .document_starts = input_->mask_documents ? batch.document_starts : std::vector<std::vector<std::int64_t>>{},
       .dropout_key = input_->dropout_key,
       .dropout_rows =
-          input_->dropout_key == 0 ? Tensor() : make_dropout_rows(sequence_.shard, batch, run.data.first_sequence)};
-  const Decoder::GroupDone done = training_ && m == last_backward_ ? done_ : Decoder::GroupDone{};
+          input_->dropout_key == 0 ? Tensor() : make_dropout_rows(sequence_.shard, sequences, batch.first_sequence)};
+  const Decoder::GroupDone done =
+      training_ && a.microbatch == last_backward_.at(a.chunk) ? done_ : Decoder::GroupDone{};
   run.tape.set_poll(poll_);
-  const Variable x = mesh_.first_stage() ? decoder_.embed(context, run.data.tokens, done) : run.input;
-  run.output = decoder_.blocks(context, x, done);
-  if (mesh_.last_stage()) loss_ += decoder_.loss(context, run.output, run.data.targets, input_->factor, done);
+  const Variable x = chunk_input(a, context, done);
+  run.output = decoder_.blocks(context, x, a.chunk, done);
+  const bool last = a.chunk + 1 == schedule_.chunks();
+  if (last) loss_ += decoder_.loss(context, run.output, batch.targets, input_->factor, done);
+  if (last && !training_) end(a);
+  // A microbatch passes the chunks of a stage in the order of depth.
+  const auto& stage_of = schedule_.stage_of;
+  if (std::find(stage_of.begin() + a.chunk + 1, stage_of.end(), mesh_.at().pipeline) == stage_of.end()) {
+    data_.erase(a.microbatch);
+  }
 }
 
-void PipelineExecutor::send_forward(int m) {
-  activations_sent_[m] = send(running_.at(m)->output.value(), mesh_.at().pipeline + 1, kForwardTag);
+void PipelineExecutor::send_forward(const Action& a) {
+  send(running(a).output.value(), schedule_.stage_of[static_cast<std::size_t>(a.chunk + 1)], kForwardTag,
+       activation_sent_);
+  if (!training_) end(a);
 }
 
-void PipelineExecutor::receive_backward(int m) {
-  const Variable& output = running_.at(m)->output;
-  const Tensor dy = Tensor::empty(output.value().shape(), dtype_, Memory::activations, "stage output gradient");
-  mesh_.pipeline().receive(dy, mesh_.at().pipeline + 1, kBackwardTag);
-  output.set_gradient(dy);
-  let_go(activations_sent_[m]);
-  activations_sent_.erase(m);
+void PipelineExecutor::receive_backward(const Action& a) {
+  Running& run = running(a);
+  run.output_gradient = Tensor::empty(run.output.value().shape(), dtype_, Memory::activations, "stage output gradient");
+  run.arriving = mesh_.pipeline().receive_async(
+      run.output_gradient, schedule_.stage_of[static_cast<std::size_t>(a.chunk + 1)], kBackwardTag);
 }
 
-void PipelineExecutor::backward(int m) {
-  let_go(gradient_sent_);
-  Running& run = *running_.at(m);
+void PipelineExecutor::backward(const Action& a) {
+  Running& run = running(a);
+  if (run.output_gradient.defined()) run.output.set_gradient(std::exchange(run.output_gradient, Tensor()));
   run.tape.backward();
-  if (mesh_.first_stage()) running_.erase(m);
+  pass_gradient_on(a);
+  end_if_over(a);
 }
 
-void PipelineExecutor::send_backward(int m) {
-  gradient_sent_ = send(running_.at(m)->input.take_gradient(), mesh_.at().pipeline - 1, kBackwardTag);
-  running_.erase(m);
+void PipelineExecutor::backward_input(const Action& a) {
+  Running& run = running(a);
+  if (run.output_gradient.defined()) run.output.set_gradient(std::exchange(run.output_gradient, Tensor()));
+  run.tape.backward_inputs();
+  pass_gradient_on(a);
+}
+
+void PipelineExecutor::backward_weight(const Action& a) {
+  running(a).tape.backward_weights();
+  end_if_over(a);
+}
+
+// To the chunk before, where it is on the same stage.
+void PipelineExecutor::pass_gradient_on(const Action& a) {
+  if (a.chunk == 0 || schedule_.from_other_stage(a.chunk)) return;
+  running({a.kind, a.microbatch, a.chunk - 1}).output.set_gradient(running(a).input.take_gradient());
+}
+
+void PipelineExecutor::send_backward(const Action& a) {
+  Running& run = running(a);
+  send(run.input.take_gradient(), schedule_.stage_of[static_cast<std::size_t>(a.chunk - 1)], kBackwardTag,
+       gradient_sent_);
+  end_if_over(a);
+}
+
+// Once both parts of its backward have run and its gradient is sent.
+void PipelineExecutor::end_if_over(const Action& a) {
+  const Running& run = running(a);
+  const bool to_send = schedule_.from_other_stage(a.chunk) && run.input.gradient().defined();
+  if (run.tape.size() == 0 && !to_send) end(a);
 }
 
 void PipelineExecutor::let_go(Sent& sent) {
@@ -146,8 +221,10 @@ void PipelineExecutor::let_go(Sent& sent) {
   sent.tensor = Tensor();
 }
 
-PipelineExecutor::Sent PipelineExecutor::send(const Tensor& t, int to, int tag) const {
-  return {t, mesh_.pipeline().send_async(t, to, tag)};
+void PipelineExecutor::send(const Tensor& t, int to, int tag, Sent& sent) const {
+  let_go(sent);
+  sent.request = mesh_.pipeline().send_async(t, to, tag);
+  sent.tensor = t;
 }
 
 }  // namespace longspan

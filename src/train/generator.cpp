@@ -33,6 +33,12 @@ std::size_t whole_characters(const std::string& text) {
 
 Generator::Generator(const std::string& checkpoint, const TrainConfig& config, const Comm& world)
     : config_(config), mesh_(world, MeshShape{}), store_(mesh_.shape(), mesh_.at()) {
+  if (!config_.model.causal) {
+    throw UserError(
+        "{} holds a bidirectional model (model.causal = false), which does not continue texts; use a checkpoint of a "
+        "causal one",
+        checkpoint);
+  }
   const TrainState state = read_checkpoint_info(checkpoint).state;
   tokenizer_ = make_tokenizer(state.tokenizer, state.tokenizer_model);
   decoder_ = std::make_unique<Decoder>(

@@ -14,7 +14,8 @@ namespace longspan {
 
 class Generator {
  public:
-  // Loads `checkpoint`, which may come from any mesh. `config` is the one stored in it. Collective.
+  // Loads `checkpoint`, which may come from any mesh. `config` is the one stored in it. UserError where the model is
+  // bidirectional. Collective.
   Generator(const std::string& checkpoint, const TrainConfig& config, const Comm& world);
 
   // Calls `show` with each piece of text as it comes; returns the number of tokens generated. Sample number `sample`

@@ -9,6 +9,7 @@
 #include "tensor/device.hpp"
 #include "tensor/shape_only.hpp"
 #include "train/metrics_writer.hpp"
+#include "train/pipeline_config.hpp"
 #include "train/progress.hpp"
 #include "train/step_account.hpp"
 
@@ -29,6 +30,20 @@ class Lines {
   std::string text_;
 };
 
+// Which stage has which layers, and what the schedule costs.
+std::string describe_pipeline(const Session& session) {
+  const Schedule& schedule = session.schedule();
+  const Decoder& decoder = session.decoder();
+  std::string layers;
+  for (const Range& chunk : decoder.split().layers) {
+    layers += std::format("{}{}", layers.empty() ? "" : ",", chunk.size());
+  }
+  const double idle =
+      planned_bubble(schedule, decoder.split(), decoder.settings(), session.config().data.sequence_length);
+  return std::format("{}: {} stages, {} chunks of {} layers, {:.1f} % bubble by FLOPs", schedule.name, schedule.stages,
+                     schedule.chunks(), layers, 100 * idle);
+}
+
 // What needs neither storage nor other ranks.
 Lines describe_work(const Session& session) {
   const TrainConfig& config = session.config();
@@ -42,10 +57,16 @@ Lines describe_work(const Session& session) {
             std::format("{} layers, width {}, {} heads ({} for keys), feed-forward {}: {} parameters, {}",
                         config.model.layers, config.model.width, config.model.heads, config.model.num_kv_heads(),
                         config.model.feed_forward_width(), format_count(parameters), config.run.dtype));
+  lines.add("objective", config.objective.kind == "next_token"
+                             ? std::string("the next token, causal")
+                             : std::format("masked tokens ({:.3g} % of them), bidirectional",
+                                           100 * config.objective.masked_fraction));
   const std::string shard =
       session.mesh().shape().sequence > 1 ? std::format(", sequences {}", to_string(shard_kind(config))) : "";
   lines.add("mesh", std::format("{} = {} ranks, each {}{}", session.mesh().shape().str(), session.mesh().shape().size(),
                                 device::description(), shard));
+  if (!session.sequence_choice().empty()) lines.add("sequence", session.sequence_choice());
+  if (config.parallel.pipeline > 1) lines.add("pipeline", describe_pipeline(session));
   lines.add("corpus", std::format("{}: {} tokens in {} documents, {} ({} vocabulary)", session.corpus().path(),
                                   format_count(static_cast<double>(corpus.tokens)), corpus.documents, corpus.tokenizer,
                                   corpus.vocabulary));

@@ -1,11 +1,8 @@
 #include "train/run_folder.hpp"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
+#include "base/write_file.hpp"
 #include "comm/together.hpp"
 
 namespace longspan {
@@ -19,18 +16,6 @@ void make_folder(const std::string& path) {
   if (error) throw EnvironmentError("cannot make the folder {}: {}; set run.directory", path, error.message());
 }
 
-// The old content stays until the new one is whole.
-void replace(const std::string& path, const std::string& content) {
-  const std::string temporary = path + ".tmp";
-  std::ofstream file(temporary, std::ios::binary);
-  file << content;
-  file.close();
-  if (file && std::rename(temporary.c_str(), path.c_str()) == 0) return;
-  const int error = errno;
-  std::remove(temporary.c_str());
-  throw EnvironmentError("cannot write {}: {}; set run.directory", path, std::strerror(error));
-}
-
 }  // namespace
 
 RunFolder::RunFolder(const Comm& world, const std::string& directory, const std::string& name)
@@ -42,7 +27,7 @@ RunFolder::RunFolder(const Comm& world, const std::string& directory, const std:
 
 void RunFolder::write_config(const Comm& world, const std::string& config) const {
   together(world, [&] {
-    if (world.rank() == 0) replace(path_ + "/config.cfg", config);
+    if (world.rank() == 0) write_file(path_ + "/config.cfg", config, "set run.directory");
   });
 }
 

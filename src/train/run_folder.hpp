@@ -21,6 +21,7 @@ class RunFolder {
   const std::string& path() const { return path_; }
   std::string metrics() const { return path_ + "/metrics.h5"; }
   std::string log_file() const { return path_ + "/log.txt"; }
+  std::string trace(const std::string& ending) const { return path_ + "/trace." + ending; }
 
  private:
   std::string path_;

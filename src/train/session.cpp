@@ -5,19 +5,18 @@
 #include <numbers>
 
 #include "config/mixer_pattern.hpp"
-#include "layout/sequence_groups.hpp"
 #include "mixers/mixer.hpp"
+#include "mixers/sequence/choose.hpp"
+#include "train/sequence_choice.hpp"
+#include "train/pipeline_config.hpp"
 
 namespace longspan {
 namespace {
 
-// Neighbours on the sequence axis: as many as there are key heads to share, or an inner ring of about the square root.
 int sequence_inner(const TrainConfig& config) {
   const ParallelConfig& p = config.parallel;
   if (p.sequence_inner > 0) return static_cast<int>(p.sequence_inner);
-  const auto ranks = static_cast<int>(p.sequence);
-  if (p.sequence_method == "double_ring") return sequence_group(ranks, std::llround(std::sqrt(p.sequence)));
-  return sequence_group(ranks, config.model.num_kv_heads() / p.tensor);
+  return neighbours(p.sequence_method, static_cast<int>(p.sequence), config.model.num_kv_heads() / p.tensor);
 }
 
 // The error of one rank would leave the others waiting in the next collective: every rank opens the corpus itself and
@@ -35,11 +34,13 @@ MeshShape mesh_shape(const ParallelConfig& p) {
 }
 
 ShardKind shard_kind(const TrainConfig& config) {
-  const std::string& name = config.parallel.sequence_shard;
-  if (name == "auto") {
-    const std::vector<std::string> mixers = expand_mixers(config.model.mixers, config.model.layers);
-    return std::ranges::all_of(mixers, is_recurrent) ? ShardKind::contiguous : ShardKind::zigzag;
-  }
+  if (config.parallel.sequence_shard != "auto") return shard_kind(config.parallel.sequence_shard);
+  const std::vector<std::string> mixers = expand_mixers(config.model.mixers, config.model.layers);
+  const bool triangle = config.model.causal && !std::ranges::all_of(mixers, is_recurrent);
+  return triangle ? ShardKind::zigzag : ShardKind::contiguous;
+}
+
+ShardKind shard_kind(const std::string& name) {
   for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
     if (name == to_string(kind)) return kind;
   }
@@ -50,12 +51,18 @@ Session::Session(const TrainConfig& config, const Comm& world) : Session(config,
 
 Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<const TokenStore> corpus)
     : config_(config),
+      schedule_(pipeline_schedule(config.parallel)),
       sequence_inner_(sequence_inner(config)),
       mesh_(world, mesh_shape(config.parallel), sequence_inner_),
       dtype_(parse_float_dtype(config.run.dtype, "run.dtype")),
       corpus_(std::move(corpus)),
       shard_(shard_kind(config), config.data.sequence_length, mesh_.shape().sequence, mesh_.at().sequence),
       store_(mesh_.shape(), mesh_.at()) {
+  if (config_.parallel.sequence_method == "auto") {
+    const SequenceChoice choice = choose_sequence_method(config_, mesh_, corpus_->info().vocabulary);
+    config_.parallel.sequence_method = choice.method;
+    sequence_choice_ = choice.text;
+  }
   MemoryPool::instance().set_limit(static_cast<std::size_t>(config_.run.memory_limit));
   loader_ = std::make_unique<Loader>(corpus_,
                                      LoaderSettings{.sequence_length = config_.data.sequence_length,
@@ -64,25 +71,25 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
                                                     .data_ranks = mesh_.shape().data,
                                                     .data_rank = mesh_.at().data,
                                                     .seed = static_cast<std::uint64_t>(config_.run.seed),
-                                                    .validation_fraction = config_.data.validation_fraction},
+                                                    .validation_fraction = config_.data.validation_fraction,
+                                                    .objective = config_.objective},
                                      shard_);
-  decoder_ = std::make_unique<Decoder>(DecoderSettings{.model = config_.model,
-                                                       .vocabulary = corpus_->info().vocabulary,
-                                                       .max_length = config_.data.sequence_length,
-                                                       .recompute_blocks = config_.parallel.recompute == "block",
-                                                       .sequence_method = config_.parallel.sequence_method,
-                                                       .sequence_inner = sequence_inner_},
-                                       store_);
+  const DecoderSettings settings{.model = config_.model,
+                                 .vocabulary = corpus_->info().vocabulary + config_.objective.extra_tokens(),
+                                 .max_length = config_.data.sequence_length,
+                                 .shard = shard_.kind(),
+                                 .mask_documents = config_.data.mask_documents,
+                                 .recompute_blocks = config_.parallel.recompute == "block",
+                                 .sequence_method = config_.parallel.sequence_method,
+                                 .sequence_inner = sequence_inner_};
+  decoder_ = std::make_unique<Decoder>(settings, pipeline_split(config_, settings, schedule_), store_);
 }
 
 void Session::allocate(bool training) {
   store_.allocate(dtype_, static_cast<std::uint64_t>(config_.run.seed), training);
   if (training) optimizer_ = std::make_unique<Optimizer>(config_.optimizer, store_);
   sequence_ = std::make_unique<SequenceContext>(decoder_->sequence_context(shard_, dtype_));
-  executor_ = std::make_unique<PipelineExecutor>(
-      mesh_, *decoder_, *sequence_,
-      make_schedule(config_.parallel.schedule, mesh_.shape().pipeline, static_cast<int>(config_.parallel.microbatches)),
-      dtype_);
+  executor_ = std::make_unique<PipelineExecutor>(mesh_, *decoder_, *sequence_, schedule_, dtype_);
 }
 
 std::int64_t Session::parameters() const {
@@ -114,8 +121,13 @@ double Session::validation_loss() {
                             },
                         .mask_documents = config_.data.mask_documents};
   const double loss = executor_->evaluate(input, batches);
-  return mesh_.pipeline().all_reduce_value(mesh_.replicas().all_reduce_value(loss)) /
-         mesh_.replicas().all_reduce_value(targets);
+  const double all_targets = mesh_.replicas().all_reduce_value(targets);
+  if (all_targets == 0) {
+    throw UserError(
+        "no token of the {} validation sequences is hidden; raise validation.sequences or objective.masked_fraction",
+        count);
+  }
+  return mesh_.pipeline().all_reduce_value(mesh_.replicas().all_reduce_value(loss)) / all_targets;
 }
 
 double Session::bits_per_byte(double loss) const {

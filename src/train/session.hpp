@@ -16,6 +16,7 @@ namespace longspan {
 MeshShape mesh_shape(const ParallelConfig& parallel);
 // parallel.sequence_shard, where auto depends on the mixers.
 ShardKind shard_kind(const TrainConfig& config);
+ShardKind shard_kind(const std::string& name);  // contiguous, zigzag or striped; UserError for another word
 
 class Session {
  public:
@@ -31,24 +32,29 @@ class Session {
   const Mesh& mesh() const { return mesh_; }
   const TokenStore& corpus() const { return *corpus_; }
   const Loader& loader() const { return *loader_; }
+  const Schedule& schedule() const { return schedule_; }
   const Decoder& decoder() const { return *decoder_; }
   ParameterStore& store() { return store_; }
   Optimizer& optimizer() { return *optimizer_; }
   PipelineExecutor& executor() { return *executor_; }
   Dtype dtype() const { return dtype_; }
+  // Why parallel.sequence_method is what it is; empty where the configuration named it.
+  const std::string& sequence_choice() const { return sequence_choice_; }
 
   // Distinct parameters of the whole model.
   std::int64_t parameters() const;
   // Bytes this rank will hold for parameters, gradients and optimizer states.
   std::int64_t state_bytes() const;
-  // Mean loss of a token over the first validation sequences, the same on every rank. Collective.
+  // Mean loss of a target over the first validation sequences, the same on every rank. Collective.
   double validation_loss();
   // Nats a token to bits a byte of the corpus' text.
   double bits_per_byte(double loss) const;
 
  private:
   TrainConfig config_;
+  Schedule schedule_;
   int sequence_inner_;
+  std::string sequence_choice_;
   Mesh mesh_;
   Dtype dtype_;
   std::shared_ptr<const TokenStore> corpus_;

@@ -35,7 +35,8 @@ struct StepAccount {
 // data.corpus is not read. EnvironmentError naming the tensor where run.memory_limit is too small.
 StepAccount account_step(const TrainConfig& config, const MeshCoordinate& at, std::int64_t vocabulary);
 
-// Of the rank of a pipeline stage that holds most.
+// Of the rank of a pipeline stage that holds most. One exception: with striped shards and parallel.sequence_method =
+// window another rank may keep a few rows of keys more.
 StepAccount account_fullest_rank(const TrainConfig& config, int stage, std::int64_t vocabulary);
 
 }  // namespace longspan

@@ -4,13 +4,16 @@
 #include <format>
 #include <utility>
 
+#include "base/write_file.hpp"
 #include "comm/counters.hpp"
 #include "comm/together.hpp"
 #include "data/unigram.hpp"
+#include "pipeline/measured_step.hpp"
 #include "tensor/device.hpp"
 #include "train/matrix_rate.hpp"
 #include "train/plan.hpp"
 #include "train/signals.hpp"
+#include "train/stored_config.hpp"
 
 namespace longspan {
 namespace {
@@ -35,12 +38,33 @@ std::vector<std::string> describe_communication() {
   return lines;
 }
 
+// Where a run goes on whose method was chosen, the choice stays: what is measured today may differ, and with another
+// method sums are rounded differently.
+TrainConfig with_earlier_choice(TrainConfig config, const Comm& world) {
+  const RunConfig& run = config.run;
+  ParallelConfig& parallel = config.parallel;
+  if (parallel.sequence_method != "auto" || run.resume == "never") return config;
+  std::string method;
+  together(world, [&] {
+    if (world.rank() != 0) return;
+    const std::string file = run.resume == "auto" ? latest_checkpoint(run.directory + "/" + run.name) : run.resume;
+    if (file.empty()) return;
+    const ParallelConfig earlier = stored_config(file).parallel;
+    if (earlier.sequence == parallel.sequence && earlier.sequence_shard == parallel.sequence_shard) {
+      method = earlier.sequence_method;
+    }
+  });
+  method = world.broadcast_text(method, 0);
+  if (!method.empty()) parallel.sequence_method = method;
+  return config;
+}
+
 }  // namespace
 
-Trainer::Trainer(const TrainConfig& config, const std::string& resolved, const Comm& world)
-    : session_(config, world),
+Trainer::Trainer(const TrainConfig& config, const Comm& world)
+    : session_(with_earlier_choice(config, world), world),
       step_(session_),
-      provenance_(make_provenance(resolved, session_.mesh().shape().str())),
+      provenance_(make_provenance(config_text(session_.config()), session_.mesh().shape().str())),
       folder_(world, config.run.directory, config.run.name),
       reporter_(world.rank() == 0, folder_.log_file()) {
   reporter_.say(describe_plan(session_));
@@ -51,7 +75,7 @@ Trainer::Trainer(const TrainConfig& config, const std::string& resolved, const C
     if (world.rank() != 0) return;
     metrics_ = std::make_unique<MetricsWriter>(folder_.metrics(), provenance_, steps_done_ > 0 ? steps_done_ : -1);
   });
-  folder_.write_config(world, resolved);
+  folder_.write_config(world, config_text(session_.config()));
 }
 
 void Trainer::resume() {
@@ -84,12 +108,15 @@ int Trainer::run() {
   });
   clock_.restart();
   while (steps_done_ < config.run.steps) {
+    const bool traced = steps_done_ + 1 == config.run.trace;
+    session_.executor().set_measuring(traced);
     const Timer timer;
     const StepResult result = step_.run(steps_done_);
     device::fence();
     ++steps_done_;
     tokens_ += result.tokens;
     report(result, timer.seconds());
+    if (traced) write_trace();
     const bool stop = agree_to_stop();
     const bool last = steps_done_ == config.run.steps;
     if (!stop && (last || due(config.validation.every))) validate();
@@ -140,6 +167,22 @@ void Trainer::report(const StepResult& result, double seconds) {
                       .peak_bytes = static_cast<std::size_t>(fullest),
                       .seconds_left = clock_.seconds() / done * static_cast<double>(config.run.steps - steps_done_)},
                      steps_done_ == first_step_ + 1 || due(config.run.log_every) || steps_done_ == config.run.steps);
+}
+
+void Trainer::write_trace() {
+  const MeasuredStep step = gather_measured(session_.mesh(), session_.executor());
+  const Comm& world = session_.mesh().world();
+  together(world, [&] {
+    if (world.rank() != 0) return;
+    write_file(folder_.trace("json"), chrome_trace(step.panels, 1e6), "set run.directory");
+    write_file(folder_.trace("svg"), draw_timelines(step.panels, "seconds"), "set run.directory");
+  });
+  const KindDurations& d = step.durations;
+  reporter_.say(
+      std::format("trace      {}; bubble {:.1f} % measured, {:.1f} % planned with mean durations of {:.3g} s "
+                  "forward and {:.3g} s backward",
+                  folder_.trace("json"), 100 * step.bubble, 100 * step.planned_bubble, d.forward,
+                  d.backward_input + d.backward_weight));
 }
 
 void Trainer::validate() {

@@ -14,8 +14,8 @@ namespace longspan {
 
 class Trainer {
  public:
-  // `resolved` is the full configuration, for the run folder and checkpoints. Collective over the world.
-  Trainer(const TrainConfig& config, const std::string& resolved, const Comm& world);
+  // Collective over the world.
+  Trainer(const TrainConfig& config, const Comm& world);
 
   // Up to run.steps; returns the exit code: 0, or 75 after a stop signal and its checkpoint.
   int run();
@@ -23,6 +23,7 @@ class Trainer {
  private:
   void resume();
   void report(const StepResult& result, double seconds);
+  void write_trace();
   void validate();
   void save();
   bool agree_to_stop() const;

@@ -42,7 +42,7 @@ StepResult TrainingStep::gradients(std::int64_t step) {
   result.loss = mesh.pipeline().all_reduce_value(mesh.replicas().all_reduce_value(local)) * input.factor;
   result.gradient_norm = gradient_norm(session_.store(), mesh);
   result.learning_rate = learning_rate(config.optimizer, step, config.run.steps);
-  result.tokens = targets;
+  result.tokens = config.data.batch * config.data.sequence_length;
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
     throw DivergedError(
         "step {} has loss {} and gradient norm {}; lower optimizer.learning_rate or raise optimizer.warmup", step + 1,

@@ -7,10 +7,10 @@
 namespace longspan {
 
 struct StepResult {
-  double loss = 0;           // mean over the step's tokens
+  double loss = 0;           // mean over the step's targets
   double gradient_norm = 0;  // of the whole model, before clipping
   double learning_rate = 0;
-  std::int64_t tokens = 0;  // with a target
+  std::int64_t tokens = 0;  // that the model read
 };
 
 class TrainingStep {

@@ -210,8 +210,12 @@ TEST(SelectiveScan, LongSequencesWithDecaysNearZeroAndOne) {
   for (const auto& [dtype, limit] : {std::pair{Dtype::float32, 1e-5}, {Dtype::bfloat16, 4e-3}}) {
     reference::SelectiveScan r{.T = T, .D = D, .N = N};
     r.x = random_values(T * D, 1, dtype), r.step = random_values(T * D, 2), r.write = random_values(T * N, 3, dtype);
-    r.read = random_values(T * N, 4, dtype), r.log_rate = Values(D * N, 0.0), r.skip = Values(D, 1.0);
-    for (double& s : r.step) s = rounded(std::pow(10.0, 2.5 * s - 2), Dtype::float32);
+    r.read = random_values(T * N, 4, dtype), r.log_rate = Values(D * N, 0.0);
+    r.skip = Values(D, 0.0);
+    for (std::size_t i = 0; i < r.step.size(); ++i) {
+      r.step[i] = rounded(std::pow(10.0, 2.5 * r.step[i] - 2), Dtype::float32);
+      r.x[i] = rounded(r.x[i] / r.step[i], dtype);  // what is written is of size 1
+    }
     const auto rows = [](const Values& v, std::int64_t width, Dtype type) {
       return Variable(to_tensor(v, {1, T, width}, type));
     };

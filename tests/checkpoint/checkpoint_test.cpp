@@ -163,6 +163,9 @@ TEST(Checkpoint, EveryTensorSaysHowItShards) {
   EXPECT_EQ(hdf5::read_text(dataset, "dtype", path), "bfloat16");
   EXPECT_EQ(hdf5::read_integer(dataset, "shard_dim", path), 1);
   EXPECT_EQ(hdf5::read_integer(dataset, "shard_granule", path), 2);
+  EXPECT_EQ(hdf5::read_text(dataset, "shard_axis", path), "tensor");
+  EXPECT_EQ(hdf5::read_text(hdf5::open_dataset(file, "model/blocks.0.zigzag.weight", path), "shard_axis", path),
+            "sequence");
   EXPECT_EQ(hdf5::read_text(hdf5::open_dataset(file, "optimizer/master/norm.weight", path), "dtype", path), "float32");
 }
 

@@ -77,7 +77,7 @@ TEST(PlacePart, PutsAMiddleDimensionInPlace) {
   const Shape shape{2, 5, 3};
   std::vector<std::uint16_t> logical(30, 0), part(12);
   for (std::size_t i = 0; i < part.size(); ++i) part[i] = static_cast<std::uint16_t>(100 + i);
-  place_part(reinterpret_cast<const std::byte*>(part.data()), {1, 3}, 1, shape, 2,
+  place_part(reinterpret_cast<const std::byte*>(part.data()), {{.first = 1, .count = 2}}, 1, shape, 2,
              reinterpret_cast<std::byte*>(logical.data()));
   for (int a = 0; a < 2; ++a) {
     for (int b = 0; b < 5; ++b) {
@@ -87,6 +87,16 @@ TEST(PlacePart, PutsAMiddleDimensionInPlace) {
       }
     }
   }
+}
+
+TEST(PlacePart, PutsSeveralRunsInPlace) {
+  const Shape shape{2, 7};
+  std::vector<std::uint16_t> logical(14, 0), part = {1, 2, 3, 4, 11, 12, 13, 14};
+  const std::vector<PositionRun> runs = {{.row = 0, .first = 0, .count = 2},
+                                         {.row = 2, .first = 4, .count = 2, .stride = 2}};
+  place_part(reinterpret_cast<const std::byte*>(part.data()), runs, 1, shape, 2,
+             reinterpret_cast<std::byte*>(logical.data()));
+  EXPECT_EQ(logical, (std::vector<std::uint16_t>{1, 2, 0, 0, 3, 0, 4, 11, 12, 0, 0, 13, 0, 14}));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// A model of hand-declared parameters on any mesh: split by rows, by columns, whole, and with a tied embedding.
+// A model of hand-declared parameters on any mesh: split by rows, by columns, by positions, whole, and with a tied
+// embedding.
 #pragma once
 
 #include <cmath>
@@ -36,6 +37,9 @@ struct SmallModel {
       declare(block + "query.weight", {6, width}, {.dim = 0, .granule = 2});
       declare(block + "output.weight", {width, 6}, {.dim = 1, .granule = 2});
       declare(block + "query.bias", {6}, {.dim = 0, .granule = 2});
+      // One column a position: two runs on a zigzag shard, a stride on a striped one.
+      declare(block + "zigzag.weight", {3, 11}, ParameterShard::by_position(1, ShardKind::zigzag));
+      declare(block + "striped.weight", {2, 3}, ParameterShard::by_position(1, ShardKind::striped));
     }
     if (mesh.last_stage()) declare("norm.weight", {width}, {});
     if (mesh.last_stage() && !mesh.first_stage()) declare("embedding.weight", {11, width}, {.dim = 0}, true);
@@ -49,7 +53,7 @@ struct SmallModel {
   // Values by global index.
   static void fill_vector(const Parameter& p, double seed) {
     std::vector<double> values;
-    for (std::int64_t i = p.range().begin; i < p.range().end; ++i) {
+    for (std::int64_t i = p.first(); i < p.first() + p.local_shape().size(); ++i) {
       values.push_back(std::sin(seed + static_cast<double>(i + static_cast<std::int64_t>(p.info().name.size()))));
     }
     if (!values.empty()) ops::copy(Tensor::from_host(values, p.local_shape()), p.value());

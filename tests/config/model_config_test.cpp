@@ -48,6 +48,21 @@ TEST(ModelPreset, ShapesHaveThePublishedParameterCounts) {
   EXPECT_EQ(count("llama-8b", 128256, 0), 8030261248);
 }
 
+TEST(ModelPreset, BertIsBidirectionalAndNeedsItsObjective) {
+  const TrainConfig base = parsed({"--model.preset", "bert-base", "--objective.kind", "masked_token"});
+  check(base);
+  EXPECT_FALSE(base.model.causal);
+  // 12 (12 d^2 + 13 d) + 2 d of the blocks and the norm behind them, 30522 words and 512 positions.
+  EXPECT_EQ(parameters(base.model, 30522, 512), 85056000 + (30522 + 512) * 768);
+  const TrainConfig large = parsed({"--model.preset", "bert-large", "--objective.kind", "masked_token"});
+  EXPECT_EQ(parameters(large.model, 30522, 512), 302311424 + (30522 + 512) * 1024);
+  EXPECT_EQ(sentence_of([] { check(parsed({"--model.preset", "bert-base"})); }),
+            "objective.kind = next_token needs model.causal = true: a bidirectional model would read the token that it "
+            "is asked for; use objective.kind = masked_token or a causal model");
+  EXPECT_NE(sentence_of([] { check(parsed({"--objective.kind", "masked_token"})); }).find("needs model.causal = false"),
+            std::string::npos);
+}
+
 TEST(ModelPreset, KeysSetByHandWin) {
   const TrainConfig config =
       parsed({"--model.layers", "2", "--model.preset", "llama-8b", "--model.tied_embeddings=true"});
@@ -125,6 +140,7 @@ TEST(CheckConfig, EveryRuleNamesItsKey) {
       {"--model.kv_heads=-1", "model.kv_heads"},
       {"--model.feed_forward=-1", "model.feed_forward"},
       {"--model.window=-1", "model.window"},
+      {"--model.linformer_rank=0", "model.linformer_rank"},
       {"--model.dropout=1", "model.dropout"},
       {"--model.dropout=-0.1", "model.dropout"},
       {"--model.norm_epsilon=0", "model.norm_epsilon"},
@@ -143,6 +159,9 @@ TEST(CheckConfig, EveryRuleNamesItsKey) {
       {"--data.sequence_length=0", "data.sequence_length"},
       {"--data.batch=0", "data.batch"},
       {"--data.validation_fraction=0.6", "data.validation_fraction"},
+      {"--objective.kind=mask", "objective.kind"},
+      {"--objective.masked_fraction=0", "objective.masked_fraction"},
+      {"--objective.masked_fraction=1.5", "objective.masked_fraction"},
       {"--optimizer.learning_rate=0", "optimizer.learning_rate"},
       {"--optimizer.warmup=-1", "optimizer.warmup"},
       {"--optimizer.final_fraction=1.5", "optimizer.final_fraction"},

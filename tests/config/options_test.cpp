@@ -26,6 +26,8 @@ struct Fields {
   bool flag = false;
   std::int64_t limit = 0;
   std::string kind = "red";
+  double pause = 0;
+  bool explain = false;
   Options options{"longspan-test", "Tests options."};
 
   Fields() {
@@ -34,7 +36,9 @@ struct Fields {
         .add("model.rate", rate, "A rate.")
         .add("model.flag", flag, "A flag.")
         .add_bytes("run.limit", limit, "Bytes.")
-        .add_choice("run.kind", kind, {"red", "green"}, "Colour.");
+        .add_choice("run.kind", kind, {"red", "green"}, "Colour.")
+        .add_seconds("run.pause", pause, "A pause.")
+        .add_flag("explain", explain, "Says why.");
   }
   Options::Action parse(std::vector<const char*> words) {
     words.insert(words.begin(), "longspan-test");
@@ -55,6 +59,29 @@ TEST(Options, CommandLineSetsEveryType) {
   EXPECT_EQ(f.limit, 3 << 20);
   EXPECT_EQ(f.kind, "green");
   EXPECT_TRUE(f.options.was_set("run.text"));
+}
+
+TEST(Options, DurationsHaveUnits) {
+  for (const auto& [text, seconds] : {std::pair("1.5ms", 1.5e-3), {"200us", 2e-4}, {"2s", 2.0}, {"0.25", 0.25}}) {
+    Fields f;
+    f.parse({"--run.pause", text});
+    EXPECT_DOUBLE_EQ(f.pause, seconds) << text;
+  }
+  for (const char* text : {"-1ms", "1m", "ms", ""}) {
+    Fields f;
+    EXPECT_THAT(sentence_of([&] { f.parse({"--run.pause", text}); }), HasSubstr("no time in seconds")) << text;
+  }
+}
+
+TEST(Options, FlagsStandAloneOnTheCommandLine) {
+  Fields f;
+  f.parse({"--explain", "--model.layers", "3"});
+  EXPECT_TRUE(f.explain);
+  EXPECT_EQ(f.count, 3);
+  EXPECT_THAT(f.options.help(), HasSubstr("--explain"));
+  EXPECT_THAT(f.options.resolved(), Not(HasSubstr("explain")));
+  f.parse({});
+  EXPECT_FALSE(f.explain);
 }
 
 TEST(Options, NegativeNumbersMayFollowAsAWord) {

@@ -110,6 +110,63 @@ TEST(Loader, TargetsAreTheNextTokens) {
   }
 }
 
+LoaderSettings masked(std::int64_t length, std::int64_t batch, double validation = 0) {
+  LoaderSettings s = settings(length, batch, validation);
+  s.objective.kind = "masked_token";
+  s.objective.masked_fraction = 0.5;
+  return s;
+}
+
+Tokens tokens_of(const Microbatch& batch) { return batch.tokens.to_host<std::int32_t>(); }
+Tokens targets_of(const Microbatch& batch) { return batch.targets.to_host<std::int32_t>(); }
+
+TEST(Loader, MaskedTargetsAreTheOriginalTokens) {
+  const Corpus corpus(1000, 2000);
+  const Tokens original = tokens_of(Loader(corpus.store, settings(50, 4), whole(50)).training(3, 0));
+  const Microbatch batch = Loader(corpus.store, masked(50, 4), whole(50)).training(3, 0);
+  const Tokens tokens = tokens_of(batch), targets = targets_of(batch);
+  std::int64_t asked = 0;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    asked += targets[i] >= 0;
+    EXPECT_EQ(targets[i] < 0 ? tokens[i] : targets[i], original[i]);
+    EXPECT_LE(tokens[i], corpus.store->info().vocabulary);  // the mask is the first number behind the vocabulary
+  }
+  EXPECT_EQ(batch.valid_targets, asked);
+  EXPECT_TRUE(asked > 60 && asked < 140) << asked;
+  EXPECT_GT(std::ranges::count(tokens, corpus.store->info().vocabulary), 40);
+}
+
+TEST(Loader, MasksChangeFromEpochToEpochAndStayInValidation) {
+  const Corpus corpus(1000, 2000);
+  LoaderSettings s = masked(450, 1, 0.5);  // one window of each part
+  const Loader loader(corpus.store, s, whole(450));
+  ASSERT_EQ(loader.training_windows(), 1);
+  EXPECT_NE(targets_of(loader.training(0, 0)), targets_of(loader.training(1, 0)));
+  EXPECT_EQ(targets_of(loader.training(1, 0)), targets_of(loader.training(1, 0)));
+  s.seed = 2;
+  const Loader other(corpus.store, s, whole(450));
+  EXPECT_NE(targets_of(loader.training(0, 0)), targets_of(other.training(0, 0)));
+  EXPECT_EQ(tokens_of(loader.validation(0, 1)), tokens_of(other.validation(0, 1)));
+  EXPECT_EQ(targets_of(loader.validation(0, 1)), targets_of(other.validation(0, 1)));
+}
+
+TEST(Loader, DataRanksAndMicrobatchesSeeTheSameMasks) {
+  const Corpus corpus(2000, 3000);
+  const Loader one(corpus.store, masked(7, 12), whole(7));
+  Tokens parts;
+  for (int rank = 0; rank < 3; ++rank) {
+    LoaderSettings s = masked(7, 12);
+    s.data_ranks = 3;
+    s.data_rank = rank;
+    s.microbatches = 2;
+    for (int m = 0; m < 2; ++m) {
+      const Tokens mine = targets_of(Loader(corpus.store, s, whole(7)).training(5, m));
+      parts.insert(parts.end(), mine.begin(), mine.end());
+    }
+  }
+  EXPECT_EQ(parts, targets_of(one.training(5, 0)));
+}
+
 TEST(Loader, EpochVisitsEveryWindowOnceInItsOwnOrder) {
   const Corpus corpus(601, 1000);
   const Loader loader(corpus.store, settings(5, 6), whole(5));
@@ -163,27 +220,29 @@ TEST(Loader, DataRanksAndMicrobatchesCutTheSameStep) {
 
 TEST(Loader, SequenceShardsHoldTheirPositionsOfTheSameWindows) {
   const Corpus corpus(500, 11);
-  for (const std::int64_t length : {13, 3}) {
-    const Loader one(corpus.store, settings(length, 2), whole(length));
-    const Microbatch all = one.training(1, 0);
-    const Tokens tokens = all.tokens.to_host<std::int32_t>(), targets = all.targets.to_host<std::int32_t>();
-    for (const auto kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
-      std::int64_t counted = 0;
-      for (int part = 0; part < 4; ++part) {
-        const SequenceShard shard(kind, length, 4, part);
-        const Microbatch batch = Loader(corpus.store, settings(length, 2), shard).training(1, 0);
-        EXPECT_EQ(batch.document_starts, all.document_starts);
-        const Tokens mine = batch.tokens.to_host<std::int32_t>(), next = batch.targets.to_host<std::int32_t>();
-        const auto positions = shard.positions();
-        for (std::size_t b = 0; b < 2; ++b) {
-          for (std::size_t row = 0; row < positions.size(); ++row) {
-            EXPECT_EQ(mine[b * positions.size() + row], tokens[b * length + positions[row]]);
-            EXPECT_EQ(next[b * positions.size() + row], targets[b * length + positions[row]]);
+  for (const auto& make : {settings, masked}) {
+    for (const std::int64_t length : {13, 3}) {
+      const Loader one(corpus.store, make(length, 2, 0), whole(length));
+      const Microbatch all = one.training(1, 0);
+      const Tokens tokens = all.tokens.to_host<std::int32_t>(), targets = all.targets.to_host<std::int32_t>();
+      for (const auto kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
+        std::int64_t counted = 0;
+        for (int part = 0; part < 4; ++part) {
+          const SequenceShard shard(kind, length, 4, part);
+          const Microbatch batch = Loader(corpus.store, make(length, 2, 0), shard).training(1, 0);
+          EXPECT_EQ(batch.document_starts, all.document_starts);
+          const Tokens mine = batch.tokens.to_host<std::int32_t>(), next = batch.targets.to_host<std::int32_t>();
+          const auto positions = shard.positions();
+          for (std::size_t b = 0; b < 2; ++b) {
+            for (std::size_t row = 0; row < positions.size(); ++row) {
+              EXPECT_EQ(mine[b * positions.size() + row], tokens[b * length + positions[row]]);
+              EXPECT_EQ(next[b * positions.size() + row], targets[b * length + positions[row]]);
+            }
           }
+          counted += batch.valid_targets;
         }
-        counted += batch.valid_targets;
+        EXPECT_EQ(counted, all.valid_targets);
       }
-      EXPECT_EQ(counted, all.valid_targets);
     }
   }
 }

@@ -5,7 +5,6 @@
 #include <random>
 
 #include "layout/parameter_shard.hpp"
-#include "layout/stages.hpp"
 
 namespace longspan {
 namespace {
@@ -48,10 +47,11 @@ TEST(ParameterShard, KeepsGranulesWholeAndCoversTheDimension) {
   for (int parts = 1; parts <= 7; ++parts) {
     std::int64_t next = 0;
     for (int part = 0; part < parts; ++part) {
-      const Range range = shard.range(5 * 16, parts, part);
-      EXPECT_EQ(range.begin, next);
-      EXPECT_EQ(range.size() % 16, 0);
-      next = range.end;
+      const auto runs = shard.runs(5 * 16, parts, part);
+      EXPECT_LE(runs.size(), 1U);
+      EXPECT_EQ(count_entries(runs) % 16, 0);
+      for (const PositionRun& run : runs) EXPECT_EQ(run.first, next);
+      next += count_entries(runs);
     }
     EXPECT_EQ(next, 5 * 16);
   }
@@ -59,15 +59,21 @@ TEST(ParameterShard, KeepsGranulesWholeAndCoversTheDimension) {
   EXPECT_FALSE(shard.replicated());
 }
 
-TEST(Stages, HoldEveryLayerOnce) {
-  for (int stages = 1; stages <= 9; ++stages) {
-    std::int64_t next = 0;
-    for (int stage = 0; stage < stages; ++stage) {
-      EXPECT_EQ(stage_layers(7, stages, stage).begin, next);
-      next = stage_layers(7, stages, stage).end;
-    }
-    EXPECT_EQ(next, 7);
-  }
+TEST(ParameterShard, ByPositionHoldsThePositionsOfTheSequenceShard) {
+  const auto shard = ParameterShard::by_position(1, ShardKind::zigzag);
+  EXPECT_TRUE(shard.over(Axis::sequence));
+  EXPECT_FALSE(shard.over(Axis::tensor));
+  EXPECT_EQ(shard.parts({.tensor = 2, .sequence = 3}), 3);
+  EXPECT_EQ(shard.runs(13, 3, 1), SequenceShard(ShardKind::zigzag, 13, 3, 1).runs());
+  EXPECT_EQ(
+      count_entries(shard.runs(13, 3, 0)) + count_entries(shard.runs(13, 3, 1)) + count_entries(shard.runs(13, 3, 2)),
+      13);
+}
+
+TEST(ParameterShard, ReplicatedIsOnePartOfEverything) {
+  EXPECT_EQ(ParameterShard{}.parts({.tensor = 2, .sequence = 3}), 1);
+  EXPECT_EQ(ParameterShard{}.runs(5, 1, 0), (std::vector<PositionRun>{{.row = 0, .first = 0, .count = 5}}));
+  EXPECT_FALSE(ParameterShard{}.over(Axis::tensor));
 }
 
 }  // namespace

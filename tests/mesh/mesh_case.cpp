@@ -88,7 +88,7 @@ Outcome run_steps(const TrainConfig& config, const MeshShape& shape, const Comm&
   for (const auto& p : session.store().all()) {
     if (p->info().tied_copy) continue;
     outcome.gradients[p->info().name] = p->gradient().to_host<double>();
-    outcome.ranges[p->info().name] = p->range();
+    outcome.runs[p->info().name] = p->runs();
     outcome.dims[p->info().name] = p->info().shard.dim;
   }
   return outcome;
@@ -133,19 +133,21 @@ double gradient_deviation(const Outcome& mesh, const Outcome& one) {
     const std::vector<double>& whole = one.gradients.at(name);
     // Some gradients are zero but for rounding: the softmax does not see a bias of the keys.
     const double largest = std::max(largest_entry(whole), 1e-6 * anywhere);
-    const Range range = mesh.ranges.at(name), all = one.ranges.at(name);
+    // Local element (row, column) of some rows or some columns of the whole matrix.
     const bool columns = mesh.dims.at(name) == 1;
-    // Local element (row, column) of a block of rows or of columns of the whole matrix.
-    const auto local_rows =
-        columns ? static_cast<std::int64_t>(part.size()) / std::max<std::int64_t>(1, range.size()) : range.size();
-    const std::int64_t local_cols = local_rows == 0 ? 0 : static_cast<std::int64_t>(part.size()) / local_rows;
-    const std::int64_t whole_cols = columns ? all.size() : local_cols;
-    for (std::int64_t r = 0; r < local_rows; ++r) {
-      for (std::int64_t c = 0; c < local_cols; ++c) {
-        const std::int64_t row = columns ? r : r + range.begin, col = columns ? c + range.begin : c;
-        const double difference = part[static_cast<std::size_t>(r * local_cols + c)] -
-                                  whole[static_cast<std::size_t>(row * whole_cols + col)];
-        worst = std::max(worst, std::abs(difference) / largest);
+    const std::vector<PositionRun>& runs = mesh.runs.at(name);
+    const std::int64_t mine = count_entries(runs), all = count_entries(one.runs.at(name));
+    const std::int64_t other = mine == 0 ? 0 : static_cast<std::int64_t>(part.size()) / mine;
+    const auto compare = [&](std::int64_t local, std::int64_t global) {
+      const double difference = part[static_cast<std::size_t>(local)] - whole[static_cast<std::size_t>(global)];
+      worst = std::max(worst, std::abs(difference) / largest);
+    };
+    for (const PositionRun& run : runs) {
+      for (std::int64_t i = 0; i < run.count; ++i) {
+        const std::int64_t local = run.row + i, global = run.position(i);
+        for (std::int64_t j = 0; j < other; ++j) {
+          columns ? compare(j * mine + local, j * all + global) : compare(local * other + j, global * other + j);
+        }
       }
     }
   }

@@ -16,7 +16,7 @@ namespace longspan::mesh_test {
 struct Outcome {
   std::vector<double> losses, norms;
   std::map<std::string, std::vector<double>> gradients;  // of the last step, local parts
-  std::map<std::string, Range> ranges;
+  std::map<std::string, std::vector<PositionRun>> runs;  // of dimension dims
   std::map<std::string, int> dims;
 };
 

@@ -13,6 +13,18 @@ namespace {
 constexpr double kTolerance = 1e-10;
 constexpr int kSteps = 5;
 
+// A small BERT: every token sees its document, hidden tokens are asked for.
+TrainConfig bidirectional(const std::string& corpus) {
+  TrainConfig c = small_config(corpus);
+  c.model.causal = false;
+  c.model.norm = "layer";
+  c.model.activation = "gelu";
+  c.model.positions = "learned";
+  c.model.bias = true;
+  c.objective.kind = "masked_token";
+  return c;
+}
+
 class MeshEquality : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { corpus = make_corpus(world()); }
@@ -61,6 +73,33 @@ TEST_F(MeshEquality, AlibiWindowUntiedRecomputed) {
 TEST_F(MeshEquality, SequencesShorterThanTheRanks) {
   TrainConfig c = small_config(corpus);
   c.data.sequence_length = 3;
+  expect_equal(c);
+}
+
+TEST_F(MeshEquality, BidirectionalMaskedTokens) {
+  TrainConfig c = bidirectional(corpus);
+  c.model.dropout = 0.1;
+  expect_equal(c);
+}
+
+TEST_F(MeshEquality, LinformerAndAttentionInTurns) {
+  TrainConfig c = bidirectional(corpus);
+  c.model.mixers = "linformer,attention";
+  c.model.linformer_rank = 5;
+  c.model.dropout = 0.1;
+  c.data.mask_documents = false;
+  expect_equal(c);
+}
+
+// Some steps of so short sequences hide hardly a token, some ranks hold none.
+TEST_F(MeshEquality, LinformerOfShortSequencesOnAStripedShard) {
+  TrainConfig c = bidirectional(corpus);
+  c.model.mixers = "linformer";
+  c.model.linformer_rank = 5;
+  c.data.mask_documents = false;
+  c.data.sequence_length = 7;
+  c.parallel.recompute = "block";
+  c.parallel.sequence_shard = "striped";
   expect_equal(c);
 }
 

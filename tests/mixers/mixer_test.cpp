@@ -15,14 +15,25 @@ ModelConfig small_model() {
   ModelConfig m;
   m.layers = 2, m.width = 16, m.heads = 4, m.kv_heads = 4;
   m.chunk = 3, m.state_width = 4;
+  m.norm_epsilon = 0.01;  // the norm of a head whose output is almost zero bends within the step of the differences
   return m;
 }
 
-LayerCase mixer_case(const std::string& kind, const ModelConfig& model) {
+MixerSettings settings(const ModelConfig& model, std::int64_t length, bool mask_documents = false) {
+  return {.name = "mixer",
+          .layer = 1,
+          .model = model,
+          .max_length = length,
+          .shard = ShardKind::zigzag,
+          .mask_documents = mask_documents};
+}
+
+LayerCase mixer_case(const std::string& kind, const ModelConfig& model, std::int64_t length = LayerCase{}.T) {
   LayerCase c;
   c.D = model.width;
-  c.make = [kind, model](ParameterStore& store) -> Forward {
-    const std::shared_ptr<Mixer> mixer = make_mixer(kind, store, {.name = "mixer", .layer = 1, .model = model});
+  c.T = length;
+  c.make = [kind, model, length](ParameterStore& store) -> Forward {
+    const std::shared_ptr<Mixer> mixer = make_mixer(kind, store, settings(model, length));
     return [mixer](const Context& context, const Variable& x) { return mixer->forward(context, x); };
   };
   if (model.positions == "rotary") {
@@ -33,14 +44,42 @@ LayerCase mixer_case(const std::string& kind, const ModelConfig& model) {
   return c;
 }
 
-std::vector<ModelConfig> variants() {
-  std::vector<ModelConfig> all(4, small_model());
+bool accepts(const std::string& kind, const ModelConfig& model, bool mask_documents = false) {
+  ParameterStore store({}, {});
+  try {
+    make_mixer(kind, store, settings(model, 1, mask_documents));
+    return true;
+  } catch (const UserError&) {
+    return false;
+  }
+}
+
+// Those that the mixer does not refuse.
+std::vector<ModelConfig> variants(const std::string& kind) {
+  std::vector<ModelConfig> all(4, small_model()), accepted;
   all[1].kv_heads = 2;
   all[1].bias = true;
   all[2].positions = "alibi";
   all[3].positions = "none";
   all[3].window = 3;
-  return all;
+  for (std::size_t i = 0; i < 4; ++i) {
+    all.push_back(all[i]);
+    all.back().causal = false;
+  }
+  all.push_back(all[4]);
+  all.back().positions = "none";
+  for (ModelConfig& model : all) {
+    model.linformer_rank = 3;
+    if (accepts(kind, model)) accepted.push_back(model);
+  }
+  EXPECT_GE(accepted.size(), 3U) << kind;
+  return accepted;
+}
+
+// Documents inside the sequences, where the mixer keeps them apart.
+std::vector<std::vector<std::int64_t>> some_documents(const std::string& kind, const ModelConfig& model) {
+  using Starts = std::vector<std::vector<std::int64_t>>;
+  return accepts(kind, model, true) ? Starts{{0, 2}, {1, 4}} : Starts{};
 }
 
 Comm self() { return world().split("self", world().rank(), 0); }
@@ -51,22 +90,21 @@ INSTANTIATE_TEST_SUITE_P(Registry, EveryMixer, ::testing::ValuesIn(mixer_names()
 TEST_P(EveryMixer, GradientsOfTheLayerMatchCentralDifferences) {
   const Comm one = self();
   if (world().rank() != 0) return;  // no rank needs another here
-  for (const ModelConfig& model : variants()) {
-    LayerCase c = mixer_case(GetParam(), model);
-    c.T = 5;
+  for (const ModelConfig& model : variants(GetParam())) {
+    LayerCase c = mixer_case(GetParam(), model, 5);
     expect_layer_gradients(c, one);
-    c.document_starts = {{0, 2}, {1, 4}};
-    expect_layer_gradients(c, one);
+    c.document_starts = some_documents(GetParam(), model);
+    if (!c.document_starts.empty()) expect_layer_gradients(c, one);
   }
 }
 
 TEST_P(EveryMixer, AnyTensorAndSequenceMeshGivesOneRanksResults) {
   const Comm one = self();
-  for (const ModelConfig& model : variants()) {
+  for (const ModelConfig& model : variants(GetParam())) {
     for (int tensor = 1; tensor <= world().size(); ++tensor) {
       if (world().size() % tensor != 0 || model.num_kv_heads() % tensor != 0) continue;
       LayerCase c = mixer_case(GetParam(), model);
-      c.document_starts = {{0, 2}, {1, 4}};
+      c.document_starts = some_documents(GetParam(), model);
       for (const ShardKind kind : {ShardKind::zigzag, ShardKind::contiguous}) {
         expect_like_one_rank(c, world(), one, {.tensor = tensor, .sequence = world().size() / tensor}, kind);
       }
@@ -77,10 +115,11 @@ TEST_P(EveryMixer, AnyTensorAndSequenceMeshGivesOneRanksResults) {
 // Pieces of 3, 1 and the rest against the whole sequence at once.
 TEST_P(EveryMixer, ExtendingInPiecesEqualsTheForwardPass) {
   const Mesh mesh(self(), {});
-  for (const ModelConfig& model : variants()) {
+  for (const ModelConfig& model : variants(GetParam())) {
+    if (!model.causal) continue;  // only causal models generate
     const LayerCase c = mixer_case(GetParam(), model);
     ParameterStore store({}, {});
-    const auto mixer = make_mixer(GetParam(), store, {.name = "mixer", .layer = 1, .model = model});
+    const auto mixer = make_mixer(GetParam(), store, settings(model, c.T));
     store.allocate(Dtype::float64, 1, false);
     for (const auto& p : store.all()) LayerRun::set(*p, logical_values(*p, c.deviation));
     const Values x = c.x();
@@ -116,10 +155,20 @@ TEST_P(EveryMixer, ExtendingInPiecesEqualsTheForwardPass) {
 
 TEST_P(EveryMixer, CostGrowsWithTheSequence) {
   ParameterStore store({}, {});
-  const auto mixer = make_mixer(GetParam(), store, {.name = "mixer", .layer = 0, .model = small_model()});
+  const auto mixer = make_mixer(GetParam(), store, settings(variants(GetParam()).front(), 200));
   EXPECT_GT(mixer->cost(1).forward_flops, 0);
   EXPECT_GE(mixer->cost(200).forward_flops, 2 * mixer->cost(100).forward_flops);
   EXPECT_GT(mixer->cost(1).activation_elements, 0);
+}
+
+TEST(AttentionCost, CompleteRowsOfScoresAreKept) {
+  const auto kept = [](const std::string& method, std::int64_t length) {
+    ParameterStore store({}, {});
+    const MixerSettings settings{.name = "mixer", .layer = 0, .model = small_model(), .sequence_method = method};
+    return make_mixer("attention", store, settings)->cost(length).activation_elements;
+  };
+  EXPECT_EQ(kept("rsa", 50) - kept("ring", 50), 4 * 50);
+  EXPECT_EQ(kept("ring", 100), kept("ring", 50));
 }
 
 TEST(MixerRegistry, UnknownNameListsTheKnownOnes) {
@@ -128,6 +177,17 @@ TEST(MixerRegistry, UnknownNameListsTheKnownOnes) {
   EXPECT_THAT(text,
               ::testing::HasSubstr("model.mixers names the token mixer 'mambo', which does not exist; use one of: "));
   for (const std::string& name : mixer_names()) EXPECT_THAT(text, ::testing::HasSubstr(name));
+}
+
+TEST(MixerRegistry, AMixerThatReadsOnlyOneSideIsRefusedWhereBothAreSeen) {
+  ParameterStore store({}, {});
+  ModelConfig model = small_model();
+  EXPECT_EQ(sentence_of([&] { make_mixer("hydra", store, settings(model, 1)); }),
+            "the mixer hydra reads a sequence from both ends; set model.causal = false or use another mixer");
+  model.causal = false;
+  EXPECT_EQ(sentence_of([&] { make_mixer("mamba", store, settings(model, 1)); }),
+            "the mixer mamba reads only what came before a token; set model.causal = true or use a mixer that sees both "
+            "sides (attention, hydra, linformer)");
 }
 
 }  // namespace

@@ -9,32 +9,14 @@
 namespace longspan::testing {
 namespace {
 
-// A method and the size of its groups of neighbours.
-struct Spread {
-  std::string method;
-  int inner;
-};
-
-// All that run on these sizes.
-std::vector<Spread> spreads(const AttentionCase& c) {
-  std::vector<Spread> all;
-  for (const char* name : {"ring", "bidirectional_ring", "tokenring", "allgather_kv"}) all.push_back({name, 1});
-  if (c.mask.window > 0) all.push_back({"window", 1});
-  const int ranks = world().size();
-  if (c.H >= ranks) all.push_back({"ulysses", 1});
-  for (int inner = 1; inner <= ranks; ++inner) {
-    if (ranks % inner != 0) continue;
-    all.push_back({"double_ring", inner});
-    if (inner <= c.H) all.push_back({"ulysses_ring", inner});
-  }
-  return all;
+AttentionOutcome run_on_one_rank(const AttentionCase& c, const AttentionInputs& in) {
+  const AxisOfWorld alone(world().split("self", world().rank(), 0), 1);
+  return run_attention(c, in, *make_sequence_method("ring", 1, 1), alone);
 }
 
-void expect_like_one_rank(AttentionCase c, double tolerance = 1e-11) {
-  const AttentionInputs in = random_inputs(c);
-  const AxisOfWorld alone(world().split("self", world().rank(), 0), 1);
-  const AttentionOutcome one = run_attention(c, in, *make_sequence_method("ring", 1, 1), alone);
-  for (const Spread& spread : spreads(c)) {
+void expect_like_one_rank(AttentionCase c, const AttentionInputs& in, double tolerance = 1e-11) {
+  const AttentionOutcome one = run_on_one_rank(c, in);
+  for (const Spread& spread : spreads(c, world().size())) {
     const AxisOfWorld axis(world(), spread.inner);
     const auto method = make_sequence_method(spread.method, world().size(), spread.inner);
     for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
@@ -56,6 +38,8 @@ void expect_like_one_rank(AttentionCase c, double tolerance = 1e-11) {
     }
   }
 }
+
+void expect_like_one_rank(const AttentionCase& c) { expect_like_one_rank(c, random_inputs(c)); }
 
 TEST(SequenceMethod, Causal) { expect_like_one_rank({}); }
 TEST(SequenceMethod, SlidingWindow) { expect_like_one_rank({.mask = {.causal = true, .window = 4}}); }
@@ -83,11 +67,33 @@ TEST(SequenceMethod, FewerTokensThanRanks) {
 }
 TEST(SequenceMethod, SevenTokens) { expect_like_one_rank({.T = 7}); }
 
+// The text ends before the last rank's positions; what follows has no targets, hence no gradient.
+TEST(SequenceMethod, ARankWhoseTokensAreAllPadding) {
+  const std::int64_t T = 13, ranks = world().size();
+  const std::int64_t end = ranks == 1 ? 6 : T - split(T, ranks, ranks - 1).size();
+  for (const bool causal : {true, false}) {
+    const AttentionCase c{.T = T, .mask = {.causal = causal}, .documents = {{0, end}, {0, 3, end}}};
+    AttentionInputs in = random_inputs(c);
+    const auto clear_padding = [&](Values& x) {
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        if (static_cast<std::int64_t>(i) / c.K % T >= end) x[i] = 0;
+      }
+      return x;
+    };
+    clear_padding(in.dout);
+    expect_like_one_rank(c, in);
+    const AttentionOutcome one = run_on_one_rank(c, in);
+    Values dq = to_values(one.dq), dkv = to_values(one.dkv);
+    EXPECT_EQ(to_values(one.dq), clear_padding(dq));
+    EXPECT_EQ(to_values(one.dkv), clear_padding(dkv));
+  }
+}
+
 // One message a step on the ring; collectives count as one.
 TEST(SequenceMethod, SendsAsManyMessagesAsTheClosedFormSays) {
   const AttentionCase c{.mask = {.causal = true, .window = 5}};
   const AttentionInputs in = random_inputs(c);
-  for (const Spread& spread : spreads(c)) {
+  for (const Spread& spread : spreads(c, world().size())) {
     const AxisOfWorld axis(world(), spread.inner);
     const auto method = make_sequence_method(spread.method, world().size(), spread.inner);
     const auto sends = [] {
@@ -108,7 +114,7 @@ TEST(SequenceMethod, CountsBytesInEveryPrecision) {
   for (const Dtype dtype : {Dtype::float32, Dtype::bfloat16}) {
     AttentionCase c{.mask = {.causal = true, .window = 5}, .dtype = dtype};
     const AttentionInputs in = random_inputs(c);
-    for (const Spread& spread : spreads(c)) {
+    for (const Spread& spread : spreads(c, world().size())) {
       const AxisOfWorld axis(world(), spread.inner);
       const auto method = make_sequence_method(spread.method, world().size(), spread.inner);
       const AttentionOutcome outcome = run_attention(c, in, *method, axis);
@@ -119,9 +125,29 @@ TEST(SequenceMethod, CountsBytesInEveryPrecision) {
   }
 }
 
+// o, and the weights of complete rows or their log-sum-exp.
+TEST(SequenceMethod, RingSelfAttentionKeepsTheRowsOfWeightsThatItSays) {
+  for (const Dtype dtype : {Dtype::float64, Dtype::float32, Dtype::bfloat16}) {
+    const AttentionCase c{.T = 37, .dropout = 0.2, .dtype = dtype};
+    const AxisOfWorld axis(world(), 1);
+    const std::int64_t rows = SequenceShard(c.kind, c.T, world().size(), world().rank()).local_length();
+    for (const char* name : {"ring", "rsa", "rsa_reduce_scatter"}) {
+      const auto method = make_sequence_method(name, world().size(), 1);
+      const bool complete = std::string(name) != "ring";
+      EXPECT_EQ(method->kept_scores(c.T), complete ? c.T : 0);
+      const AttentionSizes s = c.sizes();
+      const std::int64_t statistics = complete ? s.row_token() * c.T * s.element() : s.row_token() * s.sum_element();
+      const std::int64_t exact = rows * (s.query_token() * s.element() + statistics);
+      const std::int64_t kept = run_attention(c, random_inputs(c), *method, axis).kept_bytes;
+      EXPECT_GE(kept, exact) << name << " " << to_string(dtype);
+      EXPECT_LE(kept, exact + exact / 8 + 2 * 64) << name << " " << to_string(dtype);  // rounding of blocks by the pool
+    }
+  }
+}
+
 TEST(SequenceMethod, TheWorkOfAllRanksAddsUpToOne) {
   const AttentionCase c{.T = 37};
-  for (const Spread& spread : spreads(c)) {
+  for (const Spread& spread : spreads(c, world().size())) {
     const auto method = make_sequence_method(spread.method, world().size(), spread.inner);
     double sum = 0;
     for (const double share : method->work(c.sizes(), c.mask, SequenceShard(c.kind, c.T, world().size(), 0))) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "models/decoder_case.hpp"
@@ -58,13 +59,21 @@ TEST(Decoder, IsCausal) {
   }
 }
 
+// Chunks 0, 1, ... of a layer each on the stages given.
 TEST(Decoder, StagesTogetherDeclareTheParametersOfOne) {
-  const auto names = [](int stages) {
+  const auto names = [](const std::vector<int>& stage_of) {
     std::set<std::string> all;
+    ModelConfig model = small_model();
+    model.layers = 4;
+    const auto chunks = static_cast<int>(stage_of.size());
+    const int stages = *std::max_element(stage_of.begin(), stage_of.end()) + 1;
     for (int stage = 0; stage < stages; ++stage) {
       ParameterStore store({.pipeline = stages}, {.pipeline = stage});
-      const Decoder d({.model = small_model(), .vocabulary = 13, .max_length = 9}, store);
+      const Decoder d({.model = model, .vocabulary = 13, .max_length = 9},
+                      {stage_of, split_by_cost(std::vector<double>(4, 1.0), 0, 1, chunks)}, store);
       for (const auto& p : store.all()) {
+        const bool both_ends = stage_of.front() == stage_of.back();
+        EXPECT_FALSE(both_ends && (p->info().tied || p->info().tied_copy));
         if (!p->info().tied_copy) {
           EXPECT_TRUE(all.insert(p->info().name).second) << p->info().name;
         }
@@ -72,7 +81,11 @@ TEST(Decoder, StagesTogetherDeclareTheParametersOfOne) {
     }
     return all;
   };
-  EXPECT_EQ(names(2), names(1));
+  const auto whole = names({0});
+  EXPECT_EQ(names({0, 1}), whole);
+  EXPECT_EQ(names({0, 1, 2}), whole);
+  EXPECT_EQ(names({0, 1, 0, 1}), whole);
+  EXPECT_EQ(names({0, 1, 1, 0}), whole);
 }
 
 // 6 a token for every entry of a matrix (2 forward, 4 backward), and per layer 3 * 4 D for every visible pair.

@@ -23,6 +23,7 @@ struct LayerCase {
   std::int64_t B = 2, T = 7, D = 8;
   std::vector<std::vector<std::int64_t>> document_starts = {};
   std::function<ops::RotaryTable(const Tensor& positions)> rotary = {};
+  int sequence_inner = 1;  // neighbours on the sequence axis
   double deviation = 0.3;  // parameters are set to these random values, so that biases are not zero
 
   Shape shape() const { return {B, T, D}; }
@@ -41,15 +42,19 @@ inline Values local_rows(const Values& all, const LayerCase& c, const SequenceSh
   return mine;
 }
 
-// Columns or rows of a logical parameter that this rank holds.
+// Columns or rows of a logical parameter, a vector or a matrix, that this rank holds.
 inline Values local_part(const Values& all, const Parameter& p) {
-  if (p.info().shard.replicated()) return all;
-  const std::int64_t cols = p.info().shape.rank() == 1 ? 1 : p.info().shape[-1];
+  const Shape& shape = p.info().shape;
+  const std::int64_t cols = shape.rank() == 1 ? 1 : shape[-1], rows = shape[0];
   const bool by_column = p.info().shard.dim > 0;
+  std::vector<bool> held(static_cast<std::size_t>(by_column ? cols : rows), false);
+  for (const PositionRun& run : p.runs()) {
+    for (std::int64_t i = 0; i < run.count; ++i) held[static_cast<std::size_t>(run.position(i))] = true;
+  }
   Values mine;
-  for (std::int64_t i = 0; i < static_cast<std::int64_t>(all.size()); ++i) {
-    const std::int64_t at = by_column ? i % cols : i / cols;
-    if (at >= p.range().begin && at < p.range().end) mine.push_back(all[static_cast<std::size_t>(i)]);
+  for (std::int64_t i = 0; i < rows * cols; ++i) {
+    if (held[static_cast<std::size_t>(by_column ? i % cols : i / cols)])
+      mine.push_back(all[static_cast<std::size_t>(i)]);
   }
   return mine;
 }
@@ -62,7 +67,7 @@ class LayerRun {
  public:
   LayerRun(const LayerCase& c, const Comm& ranks, const MeshShape& shape, ShardKind kind = ShardKind::zigzag)
       : case_(c),
-        mesh_(ranks, shape),
+        mesh_(ranks, shape, c.sequence_inner),
         store_(shape, mesh_.at()),
         sequence_(make_sequence_context(SequenceShard(kind, c.T, shape.sequence, mesh_.at().sequence))) {
     if (c.rotary) {
@@ -102,8 +107,10 @@ class LayerRun {
     y.set_gradient(to_local(random_values(case_.shape().size(), 2)));
     tape.backward();
     g.dx = to_values(x.gradient());
-    mesh_.replicas().all_reduce(store_.gradients());
-    for (const auto& p : store_.all()) g.parameters[p->info().name] = to_values(p->gradient());
+    for (const auto& p : store_.all()) {
+      holders(mesh_, p->info().shard.over(Axis::sequence)).all_reduce(p->gradient());
+      g.parameters[p->info().name] = to_values(p->gradient());
+    }
     return g;
   }
 

@@ -114,7 +114,7 @@ TEST(FillNormal, EveryBlockOfTheLogicalMatrixGetsItsOwnValues) {
   for (const Dtype dtype : kFloatDtypes) {
     for (const std::int64_t first : {0, 3, 13}) {
       const Tensor block = Tensor::empty({5, 27}, dtype);
-      ops::fill_normal(block, key, 0.02, cols, 4, first);
+      ops::fill_normal(block, key, 0.02, cols, 4, {0, first, 27});
       Values expected;
       for (std::int64_t r = 4; r < 9; ++r) {
         for (std::int64_t c = first; c < first + 27; ++c) {
@@ -125,8 +125,21 @@ TEST(FillNormal, EveryBlockOfTheLogicalMatrixGetsItsOwnValues) {
     }
   }
   const Tensor whole = Tensor::empty({rows, cols}, Dtype::float64);
-  ops::fill_normal(whole, key, 2.0, cols, 0, 0);
+  ops::fill_normal(whole, key, 2.0, cols, 0, {0, 0, cols});
   EXPECT_NEAR(ops::sum_of_squares(whole) / whole.size(), 4, 1);
+}
+
+TEST(FillNormal, RunsOfColumnsMeetInOneMatrix) {
+  const std::int64_t cols = 9;
+  const Tensor whole = Tensor::empty({2, cols}, Dtype::float64), part = Tensor::empty({2, 5}, Dtype::float64);
+  ops::fill_normal(whole, 7, 1.0, cols, 0, {0, 0, cols});
+  ops::fill_normal(part, 7, 1.0, cols, 0, {.row = 0, .first = 1, .count = 2});
+  ops::fill_normal(part, 7, 1.0, cols, 0, {.row = 2, .first = 4, .count = 3, .stride = 2});
+  const Values all = to_values(whole), mine = to_values(part);
+  const std::vector<std::size_t> at = {1, 2, 4, 6, 8};
+  for (std::size_t r = 0; r < 2; ++r) {
+    for (std::size_t c = 0; c < at.size(); ++c) EXPECT_EQ(mine[r * 5 + c], all[r * 9 + at[c]]);
+  }
 }
 
 TEST(Elementwise, EmptyIsAllowedAndWrongShapesThrow) {
@@ -138,7 +151,7 @@ TEST(Elementwise, EmptyIsAllowedAndWrongShapesThrow) {
   ops::add(none, none, none);
   ops::add_scaled(none, 1, none);
   ops::scale(none, 1);
-  ops::fill_normal(none, 1, 1, 4, 0, 0);
+  ops::fill_normal(none, 1, 1, 4, 0, {0, 0, 4});
   ops::add_column_sums(none, sums);
   expect_close("sums", sums, {1, 2, 3, 4});
   EXPECT_EQ(ops::sum_of_squares(none), 0);
@@ -149,7 +162,8 @@ TEST(Elementwise, EmptyIsAllowedAndWrongShapesThrow) {
   EXPECT_THROW(ops::add_scaled(four, 1, column), std::logic_error);
   EXPECT_THROW(ops::copy_columns(four, 2, four), std::logic_error);
   EXPECT_THROW(ops::add_column_sums(four, column.slice(0, 3)), std::logic_error);
-  EXPECT_THROW(ops::fill_normal(four, 1, 1, 3, 0, 0), std::logic_error);
+  EXPECT_THROW(ops::fill_normal(four, 1, 1, 3, 0, {0, 0, 4}), std::logic_error);
+  EXPECT_THROW(ops::fill_normal(four, 1, 1, 8, 0, {1, 0, 4}), std::logic_error);
   EXPECT_THROW(ops::scale(index, 2), std::logic_error);
 }
 

@@ -43,6 +43,30 @@ TEST(GradientReducer, SumsEveryGroupOverDataAndSequenceRanks) {
   }
 }
 
+TEST(GradientReducer, SumsWhatPositionsSplitOverDataRanksAlone) {
+  const int n = world().size();
+  for (const MeshShape& shape : {MeshShape{.data = n}, MeshShape{.sequence = n}}) {
+    const Mesh mesh(world(), shape);
+    ParameterStore store(mesh.shape(), mesh.at());
+    store.declare({.name = "before", .shape = {5}});
+    store.declare({.name = "split", .shape = {2, 7}, .shard = ParameterShard::by_position(1, ShardKind::zigzag)});
+    store.declare({.name = "behind", .shape = {3}});
+    store.allocate(Dtype::float64, 1);
+    fill_gradients(store);
+    GradientReducer reducer(store, mesh);
+    reducer.start(0);
+    reducer.finish();
+    const auto expect = [&](std::size_t i, double value) {
+      const Parameter& p = *store.all()[i];
+      EXPECT_EQ(to_values(p.gradient()), Values(static_cast<std::size_t>(p.local_shape().size()), value))
+          << shape.str();
+    };
+    expect(0, n * 100 + sum_of_ranks());
+    expect(1, shape.data == n ? n * 200 + sum_of_ranks() : 200 + world().rank() + 1);
+    expect(2, n * 300 + sum_of_ranks());
+  }
+}
+
 TEST(GradientReducer, SumsATiedEmbeddingOverBothEndsAndNothingElse) {
   const Mesh mesh(world(), {.pipeline = world().size()});
   ParameterStore store(mesh.shape(), mesh.at());

@@ -31,6 +31,10 @@ void declare(ParameterStore& store) {
     store.declare(
         {.name = name + ".columns", .shape = {5, 6}, .shard = {1, 1}, .init = Initializer::normal(1), .decay = true});
     store.declare({.name = name + ".norm", .shape = {5}, .init = Initializer::constant(0.5 + static_cast<double>(i))});
+    store.declare({.name = name + ".positions",
+                   .shape = {3, 7},
+                   .shard = ParameterShard::by_position(1, ShardKind::zigzag),
+                   .init = Initializer::normal(1)});
   }
   if (at.pipeline + 1 == mesh.pipeline && mesh.pipeline > 1) table(true);
 }
@@ -50,12 +54,16 @@ TEST(GradientNorm, IsTheSameOnEveryMeshOfTheRanks) {
   for (int tensor = 1; tensor <= n; ++tensor) {
     for (int pipeline = 1; pipeline <= n / tensor; ++pipeline) {
       if (n % (tensor * pipeline) != 0) continue;
-      const Mesh mesh(world(), {.data = n / (tensor * pipeline), .tensor = tensor, .pipeline = pipeline});
-      ParameterStore store(mesh.shape(), mesh.at());
-      declare(store);
-      store.allocate(Dtype::float64, 3);
-      copy_values_to_gradients(store);
-      EXPECT_NEAR(gradient_norm(store, mesh), std::sqrt(squares), 1e-13) << mesh.shape().str();
+      const int rest = n / (tensor * pipeline);
+      for (const MeshShape& shape : {MeshShape{.data = rest, .tensor = tensor, .pipeline = pipeline},
+                                     MeshShape{.tensor = tensor, .pipeline = pipeline, .sequence = rest}}) {
+        const Mesh mesh(world(), shape);
+        ParameterStore store(mesh.shape(), mesh.at());
+        declare(store);
+        store.allocate(Dtype::float64, 3);
+        copy_values_to_gradients(store);
+        EXPECT_NEAR(gradient_norm(store, mesh), std::sqrt(squares), 1e-13) << mesh.shape().str();
+      }
     }
   }
 }

@@ -45,6 +45,16 @@ class BadInput(ProgramTest):
     def test_an_unknown_mixer_lists_the_known_ones(self):
         self.refuse("--model.mixers attentoin", "attentoin", "attention")
 
+    def test_objectives_that_do_not_fit_the_model(self):
+        self.refuse("--model.causal false", "objective.kind = next_token needs model.causal = true")
+        self.refuse("--objective.kind masked_token", "objective.kind = masked_token needs model.causal = false")
+
+    def test_what_linformer_cannot_do(self):
+        bert = "--model.mixers linformer --model.causal false --objective.kind masked_token"
+        self.refuse("--model.mixers linformer", "linformer", "model.causal = false")
+        self.refuse(f"{bert} --parallel.sequence 2", "data.mask_documents = false", ranks=2)
+        self.assertEqual(self.files(), set())
+
     def test_a_missing_configuration_file(self):
         self.refuse("--config nowhere.cfg", "nowhere.cfg", "does not exist")
 

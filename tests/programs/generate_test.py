@@ -6,10 +6,12 @@ import programs
 from programs import ProgramTest, finish, metric, start
 
 STEPS = "--run.steps 30 --optimizer.learning_rate 0.01"
+BERT = "--model.causal false --objective.kind masked_token"
+LINFORMER = "--model.mixers linformer,attention --model.linformer_rank 5 --data.mask_documents false"
 SECTIONS = {
-    "bench": ["bench", "run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
-    "train": ["run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
-    "eval": ["run", "model", "parallel", "data", "optimizer", "checkpoint", "validation"],
+    "bench": ["bench", "run", "model", "parallel", "data", "objective", "optimizer", "checkpoint", "validation"],
+    "train": ["run", "model", "parallel", "data", "objective", "optimizer", "checkpoint", "validation"],
+    "eval": ["run", "model", "parallel", "data", "objective", "optimizer", "checkpoint", "validation"],
     "generate": ["generate"],
     "prepare": ["prepare"],
 }
@@ -55,7 +57,21 @@ class Generate(ProgramTest):
         self.assertIn("32 learned positions", refused.errors[0])
 
 
+    def test_a_bidirectional_model_does_not_generate(self):
+        run = self.train("bert", BERT)
+        refused = self.run_program("generate", f"{run}", expected=2)
+        self.assertEqual(len(refused.errors), 1, refused)
+        self.assertIn("bidirectional model", refused.errors[0])
+
+
 class Evaluate(ProgramTest):
+    def test_masked_tokens_and_linformer_have_one_loss_on_every_mesh(self):
+        run = self.train("linformer", f"{BERT} {LINFORMER} --run.steps 12 --parallel.data 2 --parallel.sequence 2", 4)
+        for mesh, ranks in [("", 1), ("--parallel.sequence 3", 3), ("--parallel.tensor 2 --parallel.sequence 2", 4)]:
+            out = self.run_program("eval", f"{run} {mesh}", ranks).out
+            loss = float(re.search(r"validation loss ([0-9.]+)", out)[1])
+            self.assertAlmostEqual(loss, metric(run, "validation/loss")[-1], delta=1e-6)
+
     def test_any_mesh_gives_the_validation_loss_of_the_training_run(self):
         run = self.train("run", f"{STEPS} --parallel.data 2 --parallel.tensor 2", 4)
         loss = metric(run, "validation/loss")[-1]

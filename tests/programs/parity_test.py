@@ -10,12 +10,12 @@ AXES = ["data", "tensor", "pipeline", "sequence"]
 
 
 class Parity(ProgramTest):
-    def losses(self, mesh: tuple[int, int, int, int]) -> list[float]:
+    def losses(self, mesh: tuple[int, int, int, int], words: str = "") -> list[float]:
         ranks = mesh[0] * mesh[1] * mesh[2] * mesh[3]
         name = "x".join(map(str, mesh))
         sizes = " ".join(f"--parallel.{axis} {size}" for axis, size in zip(AXES, mesh))
         self.run_program("train", f"--config {CONFIG} --run.directory {self.folder} --run.name {name} "
-                         f"--data.corpus {self.corpus} {sizes}", ranks)
+                         f"--data.corpus {self.corpus} {sizes} {words}", ranks)
         run = self.folder / name
         return metric(run, "train/loss") + metric(run, "train/grad_norm") + metric(run, "validation/loss")
 
@@ -25,6 +25,23 @@ class Parity(ProgramTest):
         for mesh in [(2, 1, 1, 1), (1, 2, 1, 1), (1, 1, 2, 1), (1, 1, 1, 2), (2, 2, 2, 2)]:
             with self.subTest(mesh=mesh):
                 self.assertLess(largest_difference(self.losses(mesh), one), 1e-10)
+
+    def test_a_chosen_method_gives_the_losses_of_one_rank_and_stays_when_the_run_goes_on(self):
+        one = self.losses((1, 1, 1, 1))
+        auto = "--parallel.sequence_method auto"
+        self.assertLess(largest_difference(self.losses((1, 1, 1, 4), auto), one), 1e-10)
+        run = self.folder / "1x1x1x4"
+        lines = (run / "config.cfg").read_text().splitlines()
+        method = next(line.split(" = ")[1] for line in lines if line.startswith("sequence_method"))
+        self.assertNotEqual(method, "auto")
+        self.assertIn(f"{method}, chosen: ", (run / "log.txt").read_text())
+        # A run that goes on does not choose again: nothing is said of a choice.
+        other = "ulysses" if method != "ulysses" else "ring"
+        self.losses((1, 1, 1, 4), f"--run.resume never --checkpoint.every 2 --parallel.sequence_method {other}")
+        said = (run / "log.txt").read_text().count("chosen: ")
+        self.losses((1, 1, 1, 4), auto + " --run.resume auto")
+        self.assertEqual((run / "log.txt").read_text().count("chosen: "), said)
+        self.assertIn(f"sequence_method = {other}\n", (run / "config.cfg").read_text())
 
 
 if __name__ == "__main__":

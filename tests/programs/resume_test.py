@@ -63,6 +63,14 @@ class Resume(ProgramTest):
         self.assertEqual(metric(first, "train/loss"), losses)
         self.assertEqual(metric(first, "train/step"), list(range(1, 13)))
 
+    def test_masked_tokens_and_linformer_repeat_the_bits_and_go_on_on_another_mesh(self):
+        model = ("--model.causal false --objective.kind masked_token --model.mixers linformer,attention "
+                 "--model.linformer_rank 5 --data.mask_documents false")
+        self.check_bits(f"{model} {MESH}", 4)
+        whole = self.train("one", f"{STEPS} {model}")
+        rest = self.resumed_after_6(whole, "four", f"{STEPS} {model} {MESH}", 4)
+        self.assertLess(largest_difference(metric(rest, "train/loss"), metric(whole, "train/loss")[6:]), 1e-10)
+
     def test_another_mesh_goes_on_with_the_same_losses(self):
         whole = self.train("whole", STEPS)
         meshes = {

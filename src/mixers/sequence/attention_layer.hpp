@@ -29,7 +29,8 @@ struct AttentionLayer {
   std::int64_t batch = 0;                                  // B
   std::vector<std::vector<std::int64_t>> document_starts;  // [B], or empty: no documents
   std::shared_ptr<VisibilityCache> visibility;
-  ops::AttentionRules rules;  // scale, bias and dropout; which rows and what they see comes from rules_for_part
+  bool round_key_gradients = true;  // to the dtype of kv; false where parts of them are still to be summed
+  ops::AttentionRules rules;        // scale, bias and dropout; which rows and what they see comes from rules_for_part
 
   const Comm& axis() const { return axes.all; }
   int size() const { return axes.all.size(); }

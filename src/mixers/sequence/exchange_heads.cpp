@@ -77,22 +77,15 @@ Tensor to_heads(const HeadExchange& e, const Tensor& x) {
   return y;
 }
 
-bool shared(const HeadExchange& e) {
-  for (std::size_t u = 1; u < e.heads.size(); ++u) {
-    if (e.heads[u].begin < e.heads[u - 1].end) return true;
-  }
-  return false;
-}
-
-// What several ranks hold of one head is added up.
-Tensor to_rows(const HeadExchange& e, const Tensor& y) {
+// What several ranks hold of one head is added up, then rounded.
+Tensor to_rows(const HeadExchange& e, const Tensor& y, Dtype dtype) {
   const Exchanged blocks(e, y);
   for_rows_of_group(e, blocks.my_heads, y,
                     [](const ops::BlockRef& block, const ops::BlockRef& whole) { ops::copy_block(whole, block); });
   e.group.all_to_all(blocks.my_heads.buffer(), blocks.my_heads.sizes(), blocks.my_rows.buffer(),
                      blocks.my_rows.sizes());
   const Shape shape{y.dim(0), e.heads.back().end, e.shard.local_length(), y.dim(3)};
-  const bool add = shared(e);
+  const bool add = e.shares_heads();
   const Tensor x = add ? Tensor::zeros(shape, accumulation_dtype(y.dtype())) : Tensor::empty(shape, y.dtype());
   for (int u = 0; u < e.group.size(); ++u) {
     const Range heads = e.heads[static_cast<std::size_t>(u)];
@@ -103,8 +96,8 @@ Tensor to_rows(const HeadExchange& e, const Tensor& y) {
       ops::copy_block(part, whole);
     }
   }
-  if (x.dtype() == y.dtype()) return x;
-  const Tensor rounded = Tensor::empty(shape, y.dtype());
+  if (x.dtype() == dtype) return x;
+  const Tensor rounded = Tensor::empty(shape, dtype);
   ops::copy(x, rounded);
   return rounded;
 }
@@ -113,13 +106,13 @@ Tensor to_rows(const HeadExchange& e, const Tensor& y) {
 
 Variable rows_to_heads(Tape& tape, const HeadExchange& exchange, const Variable& x) {
   const Variable y(to_heads(exchange, x.value()));
-  tape.record("rows_to_heads", [=] { x.add_gradient(to_rows(exchange, y.take_gradient())); });
+  tape.record("rows_to_heads", [=] { x.add_gradient(to_rows(exchange, y.take_gradient(), x.value().dtype())); });
   return y;
 }
 
 Variable heads_to_rows(Tape& tape, const HeadExchange& exchange, const Variable& y) {
-  LONGSPAN_CHECK(!shared(exchange), "[exchange_heads] rows from heads that several ranks hold");
-  const Variable x(to_rows(exchange, y.value()));
+  LONGSPAN_CHECK(!exchange.shares_heads(), "[exchange_heads] rows from heads that several ranks hold");
+  const Variable x(to_rows(exchange, y.value(), y.value().dtype()));
   tape.record("heads_to_rows", [=] { y.add_gradient(to_heads(exchange, x.take_gradient())); });
   return x;
 }

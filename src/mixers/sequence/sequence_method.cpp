@@ -3,6 +3,7 @@
 #include "layout/visible_pairs.hpp"
 #include "mixers/sequence/circulating_keys.hpp"
 #include "mixers/sequence/gathered_keys.hpp"
+#include "mixers/sequence/ring_self_attention.hpp"
 #include "mixers/sequence/token_ring.hpp"
 #include "mixers/sequence/ulysses.hpp"
 #include "mixers/sequence/window_edges.hpp"
@@ -27,13 +28,13 @@ Variable TwoPassMethod::attend(const AttentionLayer& layer, const Variable& q, c
   layer.tape.record("attention", [this, layer, q, kv, o, output] {
     const AttentionGradients g = backward(layer, q.value(), kv.value(), output, o.take_gradient());
     q.add_gradient(rounded(g.dq, q.value().dtype()));
-    kv.add_gradient(rounded(g.dkv, kv.value().dtype()));
+    kv.add_gradient(layer.round_key_gradients ? rounded(g.dkv, kv.value().dtype()) : g.dkv);
   });
   return o;
 }
 
 std::vector<std::string> sequence_method_names() {
-  return {"ring",    "bidirectional_ring", "double_ring",  "tokenring",
+  return {"ring",    "bidirectional_ring", "double_ring",  "tokenring", "rsa", "rsa_reduce_scatter",
           "ulysses", "ulysses_ring",       "allgather_kv", "window"};
 }
 
@@ -45,6 +46,8 @@ std::unique_ptr<SequenceMethod> make_sequence_method(const std::string& name, in
   if (name == "bidirectional_ring") return circulating({RingRoute::up(ranks), RingRoute::down(ranks)});
   if (name == "double_ring") return circulating({RingRoute::nested(ranks, inner)});
   if (name == "tokenring") return std::make_unique<TokenRing>();
+  if (name == "rsa") return std::make_unique<RingSelfAttention>(GradientSummation::all_reduce);
+  if (name == "rsa_reduce_scatter") return std::make_unique<RingSelfAttention>(GradientSummation::on_the_way);
   if (name == "ulysses") return std::make_unique<Ulysses>(ranks, circulating({RingRoute::up(1)}));
   if (name == "ulysses_ring") return std::make_unique<Ulysses>(inner, circulating({RingRoute::up(ranks / inner)}));
   if (name == "allgather_kv") return std::make_unique<GatheredKeys>();

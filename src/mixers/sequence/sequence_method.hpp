@@ -39,6 +39,7 @@ struct AttentionSizes {
 // What one rank sends for one layer, in bytes and messages (a collective counts as one).
 struct Traffic {
   std::int64_t forward_bytes = 0, backward_bytes = 0, forward_messages = 0, backward_messages = 0;
+  std::int64_t forward_returning_bytes = 0, backward_returning_bytes = 0;  // of the bytes: results on their way back
   bool operator==(const Traffic&) const = default;
 };
 
@@ -55,6 +56,9 @@ class SequenceMethod {
   // The share of a layer's visible (query, key, head) triples that each rank computes: parts() numbers that add up to
   // 1. Documents are not looked at.
   virtual std::vector<double> work(const AttentionSizes& sizes, const MaskRule& mask, const SequenceShard& shard) const;
+
+  // Scores kept for the backward, a head and query of a sequence of `length` tokens.
+  virtual std::int64_t kept_scores(std::int64_t /*length*/) const { return 0; }
 };
 
 // A method whose forward and backward are written by hand.
@@ -75,6 +79,7 @@ class TwoPassMethod : public SequenceMethod {
                                       const AttentionOutput& output, const Tensor& dout) const = 0;
 };
 
+// All methods, the simplest first.
 std::vector<std::string> sequence_method_names();
 // By name, for `ranks` of the sequence axis in groups of `inner` neighbours.
 std::unique_ptr<SequenceMethod> make_sequence_method(const std::string& name, int ranks, int inner);

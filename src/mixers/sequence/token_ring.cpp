@@ -208,6 +208,8 @@ Traffic TokenRing::traffic(const AttentionSizes& sizes, const MaskRule& mask, co
   for (int step = 1; step < shard.parts(); ++step) {
     const std::int64_t on = plan.travelling_rows(plan.route().owner(shard.part(), step - 1), step);
     const std::int64_t back = plan.working_rows(plan.route().owner(shard.part(), step), shard.part());
+    t.forward_returning_bytes += back * (query + row) * a;
+    t.backward_returning_bytes += back * query * a;
     t.forward_bytes += on * query * e + back * (query + row) * a;
     t.backward_bytes += on * (2 * query * e + 2 * row * a) + back * query * a;
     t.forward_messages += (on > 0 ? 1 : 0) + (back > 0 ? 2 : 0);

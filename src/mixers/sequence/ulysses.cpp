@@ -42,6 +42,7 @@ Variable Ulysses::attend(const AttentionLayer& layer, const Variable& q, const V
                                     layer.batch,
                                     layer.document_starts,
                                     layer.visibility,
+                                    !key_values.shares_heads(),
                                     ops::rules_for_heads(layer.rules, mine.begin, mine.size())};
   const Variable y = among_groups_->attend(among_groups, rows_to_heads(layer.tape, queries, q),
                                            rows_to_heads(layer.tape, key_values, kv));
@@ -65,8 +66,10 @@ Traffic Ulysses::traffic(const AttentionSizes& sizes, const MaskRule& mask, cons
   if (ranks == 1) return t;
   t.forward_bytes +=
       head_row * (n * (sizes.heads - mine.heads.size()) + 2 * n * others_key_heads + foreign * mine.heads.size());
-  t.backward_bytes += head_row * (n * (sizes.heads - mine.heads.size()) + foreign * mine.heads.size() +
-                                  2 * foreign * mine.key_heads.size());
+  t.backward_bytes += head_row * (n * (sizes.heads - mine.heads.size()) + foreign * mine.heads.size());
+  const bool shared = others_key_heads + mine.key_heads.size() > sizes.key_heads;
+  t.backward_bytes += sizes.batch * sizes.head_width * (shared ? sizes.sum_element() : sizes.element()) * 2 * foreign *
+                      mine.key_heads.size();
   t.forward_messages += 3;
   t.backward_messages += 3;
   return t;

@@ -6,8 +6,9 @@
 // Heads split unevenly; a key head goes to several ranks where there are fewer of them than ranks. Per rank u, with n
 // its rows, N those of its group, h and k its query and key heads, elements a head and row B K:
 //   forward   q: n (H - h), kv: 2 n sum over other ranks of their key heads, o back: (N - n) h
-//   backward  do: n (H - h), dq: (N - n) h, dkv: 2 (N - n) k       (a key head's parts are added by its rows' owner)
-// and what the method among the groups sends for h and k heads.
+//   backward  do: n (H - h), dq: (N - n) h, dkv: 2 (N - n) k
+// and what the method among the groups sends for h and k heads. Parts of a key head that several ranks hold are added
+// by the owner of the rows; they travel, and are added, in the accumulation dtype.
 #pragma once
 
 #include "mixers/sequence/sequence_method.hpp"

@@ -1,0 +1,16 @@
+#include "models/decoder_settings.hpp"
+
+namespace longspan {
+
+MixerSettings mixer_settings(const DecoderSettings& settings, int layer, int group) {
+  return {.layer = layer,
+          .group = group,
+          .model = settings.model,
+          .max_length = settings.max_length,
+          .shard = settings.shard,
+          .mask_documents = settings.mask_documents,
+          .sequence_method = settings.sequence_method,
+          .sequence_inner = settings.sequence_inner};
+}
+
+}  // namespace longspan

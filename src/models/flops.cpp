@@ -1,0 +1,22 @@
+#include "models/flops.hpp"
+
+#include "config/mixer_pattern.hpp"
+
+namespace longspan {
+
+ForwardFlops forward_flops(const DecoderSettings& settings, std::int64_t t) {
+  const ModelConfig& model = settings.model;
+  const double tokens = static_cast<double>(t), d = static_cast<double>(model.width);
+  const double feed_forward =
+      2 * tokens * d * static_cast<double>(model.feed_forward_width()) * (model.activation == "swiglu" ? 3 : 2);
+  ForwardFlops flops{.head = 2 * tokens * d * static_cast<double>(settings.vocabulary)};
+  ParameterStore shapes({}, {});
+  for (const std::string& kind : expand_mixers(model.mixers, model.layers)) {
+    const auto layer = static_cast<int>(flops.layers.size());
+    const auto mixer = make_mixer(kind, shapes, mixer_settings(settings, layer, 0));
+    flops.layers.push_back(feed_forward + mixer->cost(t).forward_flops);
+  }
+  return flops;
+}
+
+}  // namespace longspan
