@@ -33,7 +33,8 @@ Hydra::Hydra(ParameterStore& store, const MixerSettings& s)
                              {0, true, s.group, kWidth, true}),
       left_step_(store, s.name + ".left_step", s.model.width, s.model.heads, 1, without_bias(input_init(s))),
       right_step_(store, s.name + ".right_step", s.model.width, s.model.heads, 1, without_bias(input_init(s))),
-      diagonal_(store, s.name + ".diagonal", 2 * s.model.width, s.model.heads, head_width_, without_bias(input_init(s))),
+      diagonal_(store, s.name + ".diagonal", 2 * s.model.width, s.model.heads, head_width_,
+                without_bias(input_init(s))),
       step_bias_(store.declare({.name = s.name + ".step_bias",
                                 .shape = {s.model.heads},
                                 .shard = {0, 1},
@@ -74,9 +75,9 @@ Variable Hydra::scan(const Context& context, const Variable& u, const Variable& 
   const Variable step = softplus(context.tape, projection.forward(context, u), step_bias_->variable());
   const RecurrenceVariables in{by.read, by.write, scale_heads(context.tape, x, step),
                                step_decay(context.tape, step, log_rate_->variable())};
-  const Variable o = recurrence(
-      context.tape, {.heads = heads_, .key_heads = 1, .chunk = model_.chunk, .reversed = reversed}, in,
-      reversed ? reversed_documents(context) : documents, context.mesh.sequence());
+  const Variable o =
+      recurrence(context.tape, {.heads = heads_, .key_heads = 1, .chunk = model_.chunk, .reversed = reversed}, in,
+                 reversed ? reversed_documents(context) : documents, context.mesh.sequence());
   return shift_rows(context, o, documents, reversed);
 }
 

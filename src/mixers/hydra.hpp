@@ -29,8 +29,8 @@ class Hydra : public Mixer {
   };
   Variable mix(const Context& context, const Variable& x) const;
   // What reaches each token from the left (`reversed`: from the right).
-  Variable scan(const Context& context, const Variable& u, const Variable& x, const Selection& by, const Tensor& documents,
-                bool reversed) const;
+  Variable scan(const Context& context, const Variable& u, const Variable& x, const Selection& by,
+                const Tensor& documents, bool reversed) const;
   Variable diagonal(const Context& context, const Variable& x) const;
 
   static constexpr std::int64_t kWidth = 7;

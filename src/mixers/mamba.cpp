@@ -54,15 +54,15 @@ Variable Mamba::mix(RecurrentRun& run, const Variable& u) const {
   const Context& context = run.context();
   const std::int64_t n = model_.state_width;
   const Variable x = run.convolve(convolution_, input_.forward(context, u));
-  const Variable selected =
-      enter_tensor_region(run.tape(), selection_.forward(context, x), context.mesh.tensor());
+  const Variable selected = enter_tensor_region(run.tape(), selection_.forward(context, x), context.mesh.tensor());
   const std::vector<Variable> parts = split_columns(run.tape(), selected, {step_rank_, n, n});
-  const SelectiveScanVariables in{.x = x,
-                                  .step = softplus(run.tape(), step_.forward(context, parts[0]), step_bias_->variable()),
-                                  .write = parts[1],
-                                  .read = parts[2],
-                                  .log_rate = log_rate_->variable(),
-                                  .skip = skip_->variable()};
+  const SelectiveScanVariables in{
+      .x = x,
+      .step = softplus(run.tape(), step_.forward(context, parts[0]), step_bias_->variable()),
+      .write = parts[1],
+      .read = parts[2],
+      .log_rate = log_rate_->variable(),
+      .skip = skip_->variable()};
   const Variable y =
       selective_scan(run.tape(), in, run.documents(), model_.chunk, context.mesh.sequence(), run.carried());
   return output_.forward(context, swiglu(run.tape(), gate_.forward(context, u), y));

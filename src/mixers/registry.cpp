@@ -74,7 +74,8 @@ std::unique_ptr<Mixer> make_mixer(const std::string& kind, ParameterStore& store
         kind);
   }
   if (mixer.run == Run::both_ways && settings.model.causal) {
-    throw UserError("the mixer {} reads a sequence from both ends; set model.causal = false or use another mixer", kind);
+    throw UserError("the mixer {} reads a sequence from both ends; set model.causal = false or use another mixer",
+                    kind);
   }
   return mixer.make(store, settings);
 }

@@ -24,7 +24,8 @@ std::vector<Range> document_ranges(const Context& context) {
     std::size_t next = 0;
     for (std::int64_t row = 0; row < t; ++row) {
       while (next < starts.size() && starts[next] <= first + row) ++next;
-      documents.push_back({next > 0 ? starts[next - 1] - first : -kFar, next < starts.size() ? starts[next] - first : kFar});
+      documents.push_back(
+          {next > 0 ? starts[next - 1] - first : -kFar, next < starts.size() ? starts[next] - first : kFar});
     }
   }
   return documents;
@@ -57,7 +58,8 @@ Variable in_contiguous_run(const Context& context, const Variable& x, const Cont
 }
 
 Tensor document_rows(const Context& context) {
-  return to_tensor(context, document_ranges(context), [](const Range& document, std::int64_t) { return document.begin; });
+  return to_tensor(context, document_ranges(context),
+                   [](const Range& document, std::int64_t) { return document.begin; });
 }
 
 Tensor document_ends(const Context& context) {
@@ -68,7 +70,8 @@ Tensor reversed_documents(const Context& context) {
   std::vector<Range> documents = document_ranges(context);
   const auto t = static_cast<std::ptrdiff_t>(context.sequence.shard.local_length());
   for (auto at = documents.begin(); at != documents.end(); at += t) std::reverse(at, at + t);
-  return to_tensor(context, documents, [](const Range& document, std::int64_t t_local) { return t_local - document.end; });
+  return to_tensor(context, documents,
+                   [](const Range& document, std::int64_t t_local) { return t_local - document.end; });
 }
 
 }  // namespace longspan

@@ -18,8 +18,8 @@ void initialize(const Parameter& p, std::uint64_t seed) {
     return;
   }
   if (info.init.kind == Initializer::Kind::function) {
-    LONGSPAN_CHECK(info.shard.replicated() || info.shard.dim == 0, "[parameter] {}: columns are not made entry by entry",
-                   info.name);
+    LONGSPAN_CHECK(info.shard.replicated() || info.shard.dim == 0,
+                   "[parameter] {}: columns are not made entry by entry", info.name);
     const std::int64_t cols = info.shape.size() / std::max<std::int64_t>(1, info.shape[0]);
     std::vector<double> values;
     for (const PositionRun& run : p.runs()) {

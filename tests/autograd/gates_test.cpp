@@ -58,7 +58,7 @@ Values convolved(const Values& edge, const Values& x, const Values& w, const Val
       for (std::int64_t j = 0; j < width; ++j) {
         const std::int64_t at = t + rows.lead - j;
         if (at < -rows.before || at >= T + E - rows.before || at < starts[t] || at >= ends[t]) continue;
-        const double value = at < 0    ? edge[(rows.before + at) * C + c]
+        const double value = at < 0   ? edge[(rows.before + at) * C + c]
                              : at < T ? x[at * C + c]
                                       : edge[(rows.before + at - T) * C + c];
         sum += w[c * width + width - 1 - j] * value;

@@ -121,9 +121,8 @@ TEST(PrefixSoftmax, BytesAreTheClosedFormAndDoNotDependOnTheLength) {
 }
 
 TEST(QueryScores, Gradients) {
-  expect_right_gradients({{{1, 6}}, {{2, 37, 6}}}, [](Tape& t, const std::vector<Variable>& x) {
-    return query_scores(t, x[0], x[1], 2, 0.7);
-  });
+  expect_right_gradients({{{1, 6}}, {{2, 37, 6}}},
+                         [](Tape& t, const std::vector<Variable>& x) { return query_scores(t, x[0], x[1], 2, 0.7); });
 }
 
 // The worked example, computed independently (NumPy, float64; eight decimals).
@@ -168,10 +167,11 @@ TEST(PrefixSoftmaxGolden, StatesOfTheRuns) {
   for (std::int64_t rank = 0; rank < 2; ++rank) {
     const Tensor state = Tensor::empty({1, 5}, Dtype::float64);
     ops::clear_prefix_state(state);
-    ops::prefix_softmax_forward({.scores = tensor_as<double>(scores, {1, 4, 1}).reshape({4, 1}).slice(2 * rank, 2).reshape({1, 2, 1}),
-                                 .v = tensor_as<double>(kValues, {4, 2}).slice(2 * rank, 2).reshape({1, 2, 2}),
-                                 .documents = no_documents(2)},
-                                state, {}, {});
+    ops::prefix_softmax_forward(
+        {.scores = tensor_as<double>(scores, {1, 4, 1}).reshape({4, 1}).slice(2 * rank, 2).reshape({1, 2, 1}),
+         .v = tensor_as<double>(kValues, {4, 2}).slice(2 * rank, 2).reshape({1, 2, 2}),
+         .documents = no_documents(2)},
+        state, {}, {});
     EXPECT_LT(distance(to_values(state), golden[static_cast<std::size_t>(rank)]), 2e-8) << "rank " << rank;
   }
 }

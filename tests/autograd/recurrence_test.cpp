@@ -116,13 +116,9 @@ class RankRun {
     if (c_.delta) x.beta = variable(in.beta, wide);
     Tape tape;
     const std::int64_t start = bytes();
-    const Variable o = recurrence(tape,
-                                  {.heads = c_.H,
-                                   .key_heads = c_.Hk,
-                                   .chunk = c_.chunk,
-                                   .scale = scale_of(c_),
-                                   .reversed = c_.reversed},
-                                  x, documents(), axis_);
+    const Variable o = recurrence(
+        tape, {.heads = c_.H, .key_heads = c_.Hk, .chunk = c_.chunk, .scale = scale_of(c_), .reversed = c_.reversed}, x,
+        documents(), axis_);
     const std::int64_t middle = bytes();
     o.set_gradient(tensor(dout, c_.dtype));
     tape.backward();

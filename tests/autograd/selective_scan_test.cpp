@@ -39,8 +39,15 @@ Values reference_output(const Case& c, const Inputs& in) {
   Values y;
   for (std::int64_t b = 0; b < c.B; ++b) {
     const auto rows = [&](int i) { return rows_of_sequence(in[i], c.B, b); };
-    reference::SelectiveScan r{.T = c.T, .D = c.D, .N = c.N, .x = rows(0), .step = rows(1), .write = rows(2),
-                               .read = rows(3), .log_rate = in[4], .skip = in[5]};
+    reference::SelectiveScan r{.T = c.T,
+                               .D = c.D,
+                               .N = c.N,
+                               .x = rows(0),
+                               .step = rows(1),
+                               .write = rows(2),
+                               .read = rows(3),
+                               .log_rate = in[4],
+                               .skip = in[5]};
     if (!c.documents.empty()) r.starts = c.documents[static_cast<std::size_t>(b)];
     const Values out = r.forward();
     y.insert(y.end(), out.begin(), out.end());
@@ -190,13 +197,22 @@ TEST(SelectiveScanGolden, MapsOfTheRuns) {
       {0.42794705, 0.19151761, 0.18313868, 0.03667899, -0.05010422, 0.18032253, -0.31271149, -0.25879932},
       {0.49505347, 0.07233478, 0.24507794, 0.00523232, -0.30469591, 0.09499548, -0.05622904, -0.01959493}};
   for (const int rank : {0, 1}) {
-    const Values map = to_values(ops::scan_map(
-        {.x = rows(kX, 2 * rank), .step = rows(kStep, 2 * rank), .write = rows(kWrite, 2 * rank),
-         .read = rows(kRead, 2 * rank), .rates = tensor_as<double>({-1, -1, -2, -2}, {2, 2}),
-         .skip = Tensor::zeros({2}, Dtype::float64),
-         .documents = Tensor::from_host(std::vector<std::int32_t>(2, -1), {1, 2})}));
-    const Values found = {std::exp(-map[0]),     std::exp(-map[1]), std::exp(-2 * map[0]), std::exp(-2 * map[1]),
-                          map[2], map[3], map[4], map[5]};
+    const Values map =
+        to_values(ops::scan_map({.x = rows(kX, 2 * rank),
+                                 .step = rows(kStep, 2 * rank),
+                                 .write = rows(kWrite, 2 * rank),
+                                 .read = rows(kRead, 2 * rank),
+                                 .rates = tensor_as<double>({-1, -1, -2, -2}, {2, 2}),
+                                 .skip = Tensor::zeros({2}, Dtype::float64),
+                                 .documents = Tensor::from_host(std::vector<std::int32_t>(2, -1), {1, 2})}));
+    const Values found = {std::exp(-map[0]),
+                          std::exp(-map[1]),
+                          std::exp(-2 * map[0]),
+                          std::exp(-2 * map[1]),
+                          map[2],
+                          map[3],
+                          map[4],
+                          map[5]};
     EXPECT_LT(distance(found, golden[static_cast<std::size_t>(rank)]), 2e-8) << "rank " << rank;
   }
 }
@@ -219,9 +235,9 @@ TEST(SelectiveScan, LongSequencesWithDecaysNearZeroAndOne) {
     const auto rows = [](const Values& v, std::int64_t width, Dtype type) {
       return Variable(to_tensor(v, {1, T, width}, type));
     };
-    const SelectiveScanVariables in{rows(r.x, D, dtype), rows(r.step, D, Dtype::float32), rows(r.write, N, dtype),
-                                    rows(r.read, N, dtype), make_parameter(r.log_rate, {D, N}, dtype),
-                                    make_parameter(r.skip, {D}, dtype)};
+    const SelectiveScanVariables in{
+        rows(r.x, D, dtype),    rows(r.step, D, Dtype::float32),           rows(r.write, N, dtype),
+        rows(r.read, N, dtype), make_parameter(r.log_rate, {D, N}, dtype), make_parameter(r.skip, {D}, dtype)};
     Tape tape;
     const Tensor documents = Tensor::from_host(std::vector<std::int32_t>(T, -1), {1, T});
     const Variable y = selective_scan(tape, in, documents, 64, axis, {});

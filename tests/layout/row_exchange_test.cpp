@@ -59,7 +59,8 @@ TEST(RowExchange, RowsBehindMaySpanSeveralRanks) {
   const auto behind = [](int part) {
     return following_positions(SequenceShard(ShardKind::contiguous, 7, 5, part), part, 3);
   };
-  EXPECT_EQ(carry_out(ShardKind::contiguous, 7, 5, behind), (std::vector<Rows>{{1, 2, 3}, {2, 3, 4}, {4, 5, 6}, {5, 6}, {}}));
+  EXPECT_EQ(carry_out(ShardKind::contiguous, 7, 5, behind),
+            (std::vector<Rows>{{1, 2, 3}, {2, 3, 4}, {4, 5, 6}, {5, 6}, {}}));
 }
 
 TEST(RowExchange, ARankWithoutPositionsWantsNoEdge) {

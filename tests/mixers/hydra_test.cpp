@@ -44,10 +44,10 @@ Scan make_scan(const Values& step, const Values& write, const Values& read, cons
 
 Variable run_scan(const Context& context, const Scan& s, const Variable& x, std::int64_t chunk, bool reversed) {
   Tape& tape = context.tape;
-  const Variable o = recurrence(
-      tape, {.chunk = chunk, .reversed = reversed},
-      {s.read, s.write, scale_heads(tape, x, s.step), step_decay(tape, s.step, s.log_rate)},
-      reversed ? reversed_documents(context) : document_rows(context), context.mesh.sequence());
+  const Variable o =
+      recurrence(tape, {.chunk = chunk, .reversed = reversed},
+                 {s.read, s.write, scale_heads(tape, x, s.step), step_decay(tape, s.step, s.log_rate)},
+                 reversed ? reversed_documents(context) : document_rows(context), context.mesh.sequence());
   return shift_rows(context, o, document_rows(context), reversed);
 }
 
@@ -63,15 +63,16 @@ TEST(HydraGolden, OutputAndGradientsOnAnyNumberOfRanks) {
     const Variable x = rows(kX, shard);
     const Scan left = make_scan(kLeftStep, kLeftWrite, kLeftRead, shard);
     const Scan right = make_scan(kRightStep, kRightWrite, kRightRead, shard);
-    const Variable sides = add(tape, run_scan(context, left, x, chunk, false), run_scan(context, right, x, chunk, true));
+    const Variable sides =
+        add(tape, run_scan(context, left, x, chunk, false), run_scan(context, right, x, chunk, true));
     const Variable y = add(tape, sides, scale_heads(tape, x, rows(kDiagonal, shard)));
     EXPECT_LT(distance(to_values(y.value()), local({1.78314003, 2.17733181, -0.34113016, -0.20918212})), kDecimals);
     y.set_gradient(rows({-0.96, -0.23, 0.73, 0.96}, shard).value());
     tape.backward();
     EXPECT_LT(distance(to_values(x.gradient()), local({-2.58576802, -0.30474719, -0.15234512, 0.61709707})), kDecimals);
     EXPECT_LT(distance(to_values(left.step.gradient()), local({-0.45447498, 0.28678762, 0.03682630, 0})), kDecimals);
-    EXPECT_LT(distance(to_values(left.write.gradient()), local({0.52819207, 0.17279496, 0.55666536, 0.22014762,
-                                                                0.05661820, -0.18786948, 0, 0})),
+    EXPECT_LT(distance(to_values(left.write.gradient()),
+                       local({0.52819207, 0.17279496, 0.55666536, 0.22014762, 0.05661820, -0.18786948, 0, 0})),
               kDecimals);
     // A = -exp(log_rate) = -1, so that dA = -dlog_rate; both directions share it.
     const Tensor dlog_rate = Tensor::zeros({1}, Dtype::float64);

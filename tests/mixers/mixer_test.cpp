@@ -185,9 +185,10 @@ TEST(MixerRegistry, AMixerThatReadsOnlyOneSideIsRefusedWhereBothAreSeen) {
   EXPECT_EQ(sentence_of([&] { make_mixer("hydra", store, settings(model, 1)); }),
             "the mixer hydra reads a sequence from both ends; set model.causal = false or use another mixer");
   model.causal = false;
-  EXPECT_EQ(sentence_of([&] { make_mixer("mamba", store, settings(model, 1)); }),
-            "the mixer mamba reads only what came before a token; set model.causal = true or use a mixer that sees both "
-            "sides (attention, hydra, linformer)");
+  EXPECT_EQ(
+      sentence_of([&] { make_mixer("mamba", store, settings(model, 1)); }),
+      "the mixer mamba reads only what came before a token; set model.causal = true or use a mixer that sees both "
+      "sides (attention, hydra, linformer)");
 }
 
 }  // namespace

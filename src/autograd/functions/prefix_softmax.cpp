@@ -11,18 +11,17 @@ Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), x.dtype()); }
 
 Tensor empty_state(const ops::PrefixSoftmaxInput& in) {
   const std::int64_t B = in.v.dim(0), H = in.scores.dim(2);
-  const Tensor state = Tensor::empty({B * H, ops::prefix_state_width(in.v.dim(2) / H)}, in.scores.dtype(),
-                                     Memory::workspace, "state");
+  const Tensor state =
+      Tensor::empty({B * H, ops::prefix_state_width(in.v.dim(2) / H)}, in.scores.dtype(), Memory::workspace, "state");
   ops::clear_prefix_state(state);
   return state;
 }
 
 // What enters this rank, of what each rank's tokens add.
 Tensor cross_ranks(const Comm& axis, const Tensor& map, const Tensor& state, bool reversed) {
-  const ScanOperator sum{.apply = [](const Tensor& m, const Tensor& s) { ops::combine_prefix_states(s, m, s); },
-                         .compose = [](const Tensor& earlier, const Tensor& later) {
-                           ops::combine_prefix_states(earlier, later, later);
-                         }};
+  const ScanOperator sum{
+      .apply = [](const Tensor& m, const Tensor& s) { ops::combine_prefix_states(s, m, s); },
+      .compose = [](const Tensor& earlier, const Tensor& later) { ops::combine_prefix_states(earlier, later, later); }};
   const auto bytes = static_cast<std::int64_t>(map.bytes());
   return RankScan(axis, sum, map, state, reversed, choose_scan(axis.size(), bytes, bytes)).finish();
 }

@@ -8,9 +8,9 @@ namespace {
 
 // Overwrites `state` with what enters this rank's run.
 void cross_ranks(const Comm& axis, const Tensor& rates, const Tensor& map, const Tensor& state, bool reversed) {
-  const ScanOperator decay{
-      .apply = [rates](const Tensor& m, const Tensor& s) { ops::apply_scan_map(rates, m, s); },
-      .compose = [rates](const Tensor& earlier, const Tensor& later) { ops::compose_scan_maps(rates, earlier, later); }};
+  const ScanOperator decay{.apply = [rates](const Tensor& m, const Tensor& s) { ops::apply_scan_map(rates, m, s); },
+                           .compose = [rates](const Tensor& earlier,
+                                              const Tensor& later) { ops::compose_scan_maps(rates, earlier, later); }};
   const ScanMethod method =
       choose_scan(axis.size(), static_cast<std::int64_t>(map.bytes()), static_cast<std::int64_t>(state.bytes()));
   RankScan(axis, decay, map, state, reversed, method).finish();

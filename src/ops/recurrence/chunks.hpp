@@ -1,6 +1,6 @@
 // One rank's run of tokens, cut into chunks of C positions: rows [B, T, Hx W] <-> chunks [N, B H, C, W] in the
-// accumulation dtype, N = ceil(T / C); in `reversed` order the last row comes first. Chunk after chunk is contiguous, so that one batched product runs over all heads
-// of a chunk or over all chunks. Positions behind T are zero.
+// accumulation dtype, N = ceil(T / C); in `reversed` order the last row comes first. Chunk after chunk is contiguous,
+// so that one batched product runs over all heads of a chunk or over all chunks. Positions behind T are zero.
 #pragma once
 
 #include <cstdint>

@@ -123,7 +123,8 @@ void combine_kernel(const Tensor& first, const Tensor& second, const Tensor& out
         const A from_a = keep_b == A(0) ? A(0) : m_a == m ? A(1) : math::exp(m_a - m);
         const A from_b = m_b == m ? A(1) : math::exp(m_b - m);
         const A u = from_a * a[1] + from_b * b[1];
-        for_columns(team, static_cast<int>(width) - 3, [&](int j) { c[3 + j] = from_a * a[3 + j] + from_b * b[3 + j]; });
+        for_columns(team, static_cast<int>(width) - 3,
+                    [&](int j) { c[3 + j] = from_a * a[3 + j] + from_b * b[3 + j]; });
         wait_for_team(team);  // all have read what one overwrites
         for_columns(team, 1, [&](int) { c[0] = m, c[1] = u, c[2] = keep_a * keep_b; });
       });
@@ -139,7 +140,8 @@ void scores_kernel(const Tensor& q, const Tensor& k, double scale, const Tensor&
   for_rows(
       "longspan::ops::query_scores", s.size(), KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
         const T* const one = query + row % H * K;
-        const A sum = sum_columns<A>(team, static_cast<int>(K), [&](int j) { return A(one[j]) * A(keys[row * K + j]); });
+        const A sum =
+            sum_columns<A>(team, static_cast<int>(K), [&](int j) { return A(one[j]) * A(keys[row * K + j]); });
         for_columns(team, 1, [&](int) { out[row] = factor * sum; });
       });
 }
@@ -176,7 +178,8 @@ void clear_prefix_state(const Tensor& state) {
 }
 
 void combine_prefix_states(const Tensor& first, const Tensor& second, const Tensor& out) {
-  dispatch_accumulation("combine_prefix_states", out.dtype(), [&]<class A>() { combine_kernel<A>(first, second, out); });
+  dispatch_accumulation("combine_prefix_states", out.dtype(),
+                        [&]<class A>() { combine_kernel<A>(first, second, out); });
 }
 
 void prefix_softmax_forward(const PrefixSoftmaxInput& in, const Tensor& state, const Tensor& o,
@@ -206,8 +209,8 @@ void query_scores_forward(const Tensor& q, const Tensor& k, double scale, const 
 
 void query_scores_backward(const Tensor& q, const Tensor& k, double scale, const Tensor& ds, const Tensor& dq,
                            const Tensor& dk) {
-  const Tensor parts = Tensor::empty({count_blocks(ds.rows(), kRowBlock), q.size()}, ds.dtype(), Memory::workspace,
-                                     "query gradients");
+  const Tensor parts =
+      Tensor::empty({count_blocks(ds.rows(), kRowBlock), q.size()}, ds.dtype(), Memory::workspace, "query gradients");
   dispatch_float("query_scores", k.dtype(), [&]<class T>() {
     using A = accumulation_t<T>;
     scores_backward_kernel<T>(q, k, scale, ds, parts, dk);

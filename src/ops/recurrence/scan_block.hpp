@@ -11,11 +11,12 @@ inline constexpr int kLanes = 32;
 // Decays are powers of 2, which need one multiplication less.
 template <class A>
 inline constexpr A kLog2E = A(1.4426950408889634);
+template <class A>
+inline constexpr A kLn2 = A(0.6931471805599453);
 
 struct Sizes {
   std::int64_t B, T, D, N;
-  explicit Sizes(const SelectiveScanInput& in)
-      : B(in.x.dim(0)), T(in.x.dim(1)), D(in.x.dim(2)), N(in.write.dim(2)) {
+  explicit Sizes(const SelectiveScanInput& in) : B(in.x.dim(0)), T(in.x.dim(1)), D(in.x.dim(2)), N(in.write.dim(2)) {
     LONGSPAN_CHECK(in.step.shape() == in.x.shape() && in.read.shape() == in.write.shape() && in.write.dim(1) == T &&
                        in.rates.dim(0) == N && in.rates.dim(1) == D && in.skip.size() == D &&
                        in.documents.size() == B * T,
@@ -56,6 +57,16 @@ struct Input {
 
 inline Tensor block_room(const Sizes& s, std::int64_t tiles, Dtype dtype) {
   return Tensor::empty({s.rows(), tiles, s.tile()}, dtype, Memory::workspace, "states of a block of channels");
+}
+
+// f(c) for the lanes that hold a channel: most often all, whose number the compiler then knows.
+template <class F>
+KOKKOS_FORCEINLINE_FUNCTION void for_channels(const Team& team, const Block& at, const F& f) {
+  if (at.width == kLanes) {
+    for_columns(team, kLanes, f);
+  } else {
+    for_columns(team, at.width, f);
+  }
 }
 
 // f(n, c, i) for the elements i of a tile; a thread keeps its lanes c in every loop, so that none waits for another.

@@ -39,21 +39,20 @@ void adjoint_kernel(const scan::Sizes& s, const scan::Input<T, A>& in, const T* 
         A *const G = scratch + row * 2 * s.tile(), *const rates = G + s.tile();
         scan::load_rates(team, s, at, in.rates, rates);
         scan::zero_tile(team, s, G);
-        A step[kLanes], grad[kLanes];
+        A step[kLanes] = {}, grad[kLanes] = {};
         for (std::int64_t t = s.T; t-- > 0;) {
           const std::int64_t token = at.b * s.T + t;
-          for_columns(team, kLanes, [&](int c) {
-            step[c] = c < at.width ? in.step[token * s.D + at.first + c] : A(0);
-            grad[c] = c < at.width ? A(dy[token * s.D + at.first + c]) : A(0);
+          scan::for_channels(team, at, [&](int c) {
+            step[c] = in.step[token * s.D + at.first + c];
+            grad[c] = A(dy[token * s.D + at.first + c]);
           });
           const A keep = in.documents[token] == t ? A(0) : A(1);
           for (std::int64_t n = 0; n < s.N; ++n) {
             const A r = A(in.read[token * s.N + n]);
             A* const Gn = G + n * kLanes;
             const A* const rate = rates + n * kLanes;
-            for_columns(team, kLanes, [&](int c) {
-              Gn[c] = keep * math::exp2_negative(step[c] * rate[c]) * (Gn[c] + r * grad[c]);
-            });
+            for_columns(team, kLanes,
+                        [&](int c) { Gn[c] = keep * math::exp2_negative(step[c] * rate[c]) * (Gn[c] + r * grad[c]); });
           }
         }
         scan::store_states(team, s, at, G, gradient + at.b * s.N * s.D);
@@ -118,18 +117,15 @@ Tensor scan_adjoint_map(const SelectiveScanInput& in, const Tensor& map, const T
     using A = accumulation_t<T>;
     adjoint_kernel<T, A>(s, scan::Input<T, A>(in), dy.data<T>(), gradient.data<A>());
   });
-  const auto sums = [](const Tensor& m) {
-    return BlockRef(m.reshape({m.dim(0), 1, m.dim(1), m.dim(2)})).rows(0, 1);
-  };
+  const auto sums = [](const Tensor& m) { return BlockRef(m.reshape({m.dim(0), 1, m.dim(1), m.dim(2)})).rows(0, 1); };
   copy_block(sums(map), sums(adjoint));
   copy_block(BlockRef(gradient), states_of(adjoint));
   return adjoint;
 }
 
 void apply_scan_map(const Tensor& rates, const Tensor& map, const Tensor& state) {
-  dispatch_accumulation("apply_scan_map", map.dtype(), [&]<class A>() {
-    map_kernel<A>(rates, map, state.data<A>(), state.data<A>(), rates.size());
-  });
+  dispatch_accumulation("apply_scan_map", map.dtype(),
+                        [&]<class A>() { map_kernel<A>(rates, map, state.data<A>(), state.data<A>(), rates.size()); });
 }
 
 void compose_scan_maps(const Tensor& rates, const Tensor& earlier, const Tensor& later) {

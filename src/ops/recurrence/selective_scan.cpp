@@ -12,8 +12,7 @@ using scan::kLanes;
 
 // The state runs through the tokens of one block of channels; e is what it ends with. `y` and `starts` may be null.
 template <class T, class A>
-void forward_kernel(const scan::Sizes& s, const scan::Input<T, A>& in, std::int64_t chunk, A* state,
-                    A* starts, T* y) {
+void forward_kernel(const scan::Sizes& s, const scan::Input<T, A>& in, std::int64_t chunk, A* state, A* starts, T* y) {
   const Tensor room = scan::block_room(s, 2, dtype_of<A>());
   A* const scratch = room.data<A>();
   for_rows(
@@ -22,16 +21,15 @@ void forward_kernel(const scan::Sizes& s, const scan::Input<T, A>& in, std::int6
         A *const h = scratch + row * 2 * s.tile(), *const rates = h + s.tile();
         scan::load_rates(team, s, at, in.rates, rates);
         scan::load_states(team, s, at, state + at.b * s.N * s.D, h);
-        A step[kLanes], written[kLanes], sum[kLanes];
+        A step[kLanes] = {}, written[kLanes] = {}, sum[kLanes] = {};
         for (std::int64_t t = 0; t < s.T; ++t) {
           if (starts && t % chunk == 0) scan::copy_tile(team, s, h, starts + (t / chunk * s.rows() + row) * s.tile());
-          const std::int64_t token = at.b * s.T + t;
-          for_columns(team, kLanes, [&](int c) {
-            const bool inside = c < at.width;
-            const A x = inside ? A(in.x[token * s.D + at.first + c]) : A(0);
-            step[c] = inside ? in.step[token * s.D + at.first + c] : A(0);
+          const std::int64_t token = at.b * s.T + t, here = token * s.D + at.first;
+          scan::for_channels(team, at, [&](int c) {
+            const A x = A(in.x[here + c]);
+            step[c] = in.step[here + c];
             written[c] = step[c] * x;
-            sum[c] = inside ? A(in.skip[at.first + c]) * x : A(0);
+            sum[c] = A(in.skip[at.first + c]) * x;
           });
           if (in.documents[token] == t) scan::zero_tile(team, s, h);
           for (std::int64_t n = 0; n < s.N; ++n) {
@@ -43,7 +41,7 @@ void forward_kernel(const scan::Sizes& s, const scan::Input<T, A>& in, std::int6
               sum[c] += r * hn[c];
             });
           }
-          if (y) for_columns(team, at.width, [&](int c) { y[token * s.D + at.first + c] = T(sum[c]); });
+          if (y) scan::for_channels(team, at, [&](int c) { y[here + c] = T(sum[c]); });
         }
         scan::store_states(team, s, at, h, state + at.b * s.N * s.D);
       });
@@ -71,15 +69,14 @@ void backward_kernel(const scan::Sizes& s, const scan::Input<T, A>& in, std::int
         scan::load_rates(team, s, at, in.rates, rates);
         scan::load_states(team, s, at, dstate + at.b * s.N * s.D, G);
         scan::zero_tile(team, s, drates);
-        A x[kLanes], step[kLanes], written[kLanes], grad[kLanes], dh[kLanes], into[kLanes], faded[kLanes], dskip[kLanes];
-        for_columns(team, kLanes, [&](int c) { dskip[c] = 0; });
+        A x[kLanes] = {}, step[kLanes] = {}, written[kLanes] = {}, grad[kLanes] = {}, dskip[kLanes] = {};
+        A dh[kLanes], into[kLanes], faded[kLanes];
         const auto load = [&](std::int64_t token) {
-          for_columns(team, kLanes, [&](int c) {
-            const bool inside = c < at.width;
-            const std::int64_t i = token * s.D + at.first + c;
-            x[c] = inside ? A(in.x[i]) : A(0);
-            step[c] = inside ? in.step[i] : A(0);
-            grad[c] = inside ? A(dy[i]) : A(0);
+          const std::int64_t here = token * s.D + at.first;
+          scan::for_channels(team, at, [&](int c) {
+            x[c] = A(in.x[here + c]);
+            step[c] = in.step[here + c];
+            grad[c] = A(dy[here + c]);
             written[c] = step[c] * x[c];
           });
         };
@@ -122,10 +119,10 @@ void backward_kernel(const scan::Sizes& s, const scan::Input<T, A>& in, std::int
               const A dread = sum_columns<A>(team, kLanes, [&](int c) { return grad[c] * after[c]; });
               for_columns(team, 1, [&](int) { out.write[pair] = dwrite, out.read[pair] = dread; });
             }
-            for_columns(team, at.width, [&](int c) {
+            scan::for_channels(team, at, [&](int c) {
               const std::int64_t to = token * s.D + at.first + c;
               dx[to] = T(A(in.skip[at.first + c]) * grad[c] + step[c] * into[c]);
-              out.step[to] = x[c] * into[c] + faded[c] / scan::kLog2E<A>;
+              out.step[to] = x[c] * into[c] + faded[c] * scan::kLn2<A>;
               dskip[c] += grad[c] * x[c];
             });
           }
@@ -143,7 +140,8 @@ void rates_kernel(const Tensor& log_rate, const Tensor& rates) {
   const T* const in = log_rate.data<T>();
   A* const out = rates.data<A>();
   for_elements(
-      "longspan::ops::scan_rates", N * D, KOKKOS_LAMBDA(std::int64_t i) { out[i] = -math::exp(A(in[i % D * N + i / D])); });
+      "longspan::ops::scan_rates", N * D,
+      KOKKOS_LAMBDA(std::int64_t i) { out[i] = -math::exp(A(in[i % D * N + i / D])); });
 }
 
 template <class A>
@@ -204,9 +202,9 @@ void selective_scan_backward(const SelectiveScanInput& in, std::int64_t chunk, c
   const Tensor drates = workspace({s.B, s.N * s.D}), dskip = workspace({s.B, s.D});
   dispatch_float("selective_scan", in.x.dtype(), [&]<class T>() {
     using A = accumulation_t<T>;
-    backward_kernel<T, A>(
-        s, scan::Input<T, A>(in), chunk, starts.data<A>(), dy.data<T>(), dstate.data<A>(), g.x.data<T>(),
-        {g.step.data<A>(), dwrite.data<A>(), dread.data<A>(), drates.data<A>(), dskip.data<A>()});
+    backward_kernel<T, A>(s, scan::Input<T, A>(in), chunk, starts.data<A>(), dy.data<T>(), dstate.data<A>(),
+                          g.x.data<T>(),
+                          {g.step.data<A>(), dwrite.data<A>(), dread.data<A>(), drates.data<A>(), dskip.data<A>()});
   });
   copy(ordered_sum(dwrite).reshape(g.write.shape()), g.write);
   copy(ordered_sum(dread).reshape(g.read.shape()), g.read);
