@@ -65,7 +65,7 @@ void bind(Options& options, ModelConfig& config) {
       .add("model.linformer_rank", config.linformer_rank,
            "Rows that the mixer linformer compresses the keys and values of a sequence to.")
       .add("model.chunk", config.chunk, "Positions that recurrent token mixers compute at once, as matrix products.")
-      .add("model.state_width", config.state_width, "Width of the state of mamba2 for each channel.")
+      .add("model.state_width", config.state_width, "Width of the state of mamba and mamba2 for each channel.")
       .add("model.negative_eigenvalues", config.negative_eigenvalues,
            "The delta rule's writing strength reaches 2 instead of 1, so that a state can change its sign.")
       .add("model.tied_embeddings", config.tied_embeddings, "The output head is the embedding.")

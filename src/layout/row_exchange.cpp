@@ -44,15 +44,32 @@ RowExchange plan_reshard(const SequenceShard& from, const SequenceShard& to) {
       from, [&](int part) { return SequenceShard(to.kind(), to.global_length(), to.parts(), part).positions(); });
 }
 
-std::vector<std::int64_t> edge_positions(const SequenceShard& contiguous, int part, std::int64_t width) {
-  LONGSPAN_CHECK(contiguous.kind() == ShardKind::contiguous, "[edge] the shard is {}", to_string(contiguous.kind()));
-  const std::vector<PositionRun> runs = contiguous.runs(part);
+namespace {
+
+std::vector<std::int64_t> positions_between(std::int64_t first, std::int64_t end) {
   std::vector<std::int64_t> positions;
-  if (runs.empty()) return positions;
-  for (std::int64_t p = std::max<std::int64_t>(0, runs.front().first - width); p < runs.front().first; ++p) {
-    positions.push_back(p);
-  }
+  for (std::int64_t p = first; p < end; ++p) positions.push_back(p);
   return positions;
+}
+
+std::vector<PositionRun> contiguous_run(const SequenceShard& shard, int part) {
+  LONGSPAN_CHECK(shard.kind() == ShardKind::contiguous, "[edge] the shard is {}", to_string(shard.kind()));
+  return shard.runs(part);
+}
+
+}  // namespace
+
+std::vector<std::int64_t> edge_positions(const SequenceShard& contiguous, int part, std::int64_t width) {
+  const std::vector<PositionRun> runs = contiguous_run(contiguous, part);
+  if (runs.empty()) return {};
+  return positions_between(std::max<std::int64_t>(0, runs.front().first - width), runs.front().first);
+}
+
+std::vector<std::int64_t> following_positions(const SequenceShard& contiguous, int part, std::int64_t width) {
+  const std::vector<PositionRun> runs = contiguous_run(contiguous, part);
+  if (runs.empty()) return {};
+  const std::int64_t end = runs.back().last() + 1;
+  return positions_between(end, std::min(contiguous.global_length(), end + width));
 }
 
 }  // namespace longspan

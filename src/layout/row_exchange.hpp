@@ -1,6 +1,6 @@
 // Which rows of a sequence go where when ranks that hold a shard need other positions: a plan for one all-to-all.
 //   reshard   every rank wants the positions of another shard
-//   edge      every rank of a contiguous shard wants the positions just before its own (short convolutions)
+//   edge      every rank of a contiguous shard wants the positions just before its own or behind (short convolutions)
 #pragma once
 
 #include <cstdint>
@@ -26,5 +26,7 @@ RowExchange plan_reshard(const SequenceShard& from, const SequenceShard& to);
 // The last `width` positions before the shard of `part`, contiguous; fewer at the start of the sequence. They may span
 // several ranks. A rank without positions wants none.
 std::vector<std::int64_t> edge_positions(const SequenceShard& contiguous, int part, std::int64_t width);
+// Likewise the first `width` positions behind it.
+std::vector<std::int64_t> following_positions(const SequenceShard& contiguous, int part, std::int64_t width);
 
 }  // namespace longspan

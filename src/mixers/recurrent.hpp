@@ -24,6 +24,9 @@ class RecurrentRun {
 
   const Context& context() const { return context_; }
   Tape& tape() const { return context_.tape; }
+  const Tensor& documents() const { return documents_; }
+  // The cache's state where there is one, else undefined.
+  Tensor carried() const { return cache_ ? cache_->state : Tensor(); }
   // Call each convolution once, in the same order in every run.
   Variable convolve(const ShortConvolution& convolution, const Variable& x);
   Variable recur(const ops::RecurrenceSettings& settings, const RecurrenceVariables& in) const;

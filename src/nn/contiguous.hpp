@@ -24,5 +24,9 @@ Variable in_contiguous_run(const Context& context, const Variable& x, const Cont
 // For each row of a contiguous run, the row at which its document starts: negative where that is before the run, far
 // below where the document has no start of its own. int32 [B, T_local].
 Tensor document_rows(const Context& context);
+// The row at which its document ends: beyond the run where that is later, far beyond where no other document follows.
+Tensor document_ends(const Context& context);
+// document_rows of the run read from its last row to its first.
+Tensor reversed_documents(const Context& context);
 
 }  // namespace longspan

@@ -18,11 +18,14 @@ void initialize(const Parameter& p, std::uint64_t seed) {
     return;
   }
   if (info.init.kind == Initializer::Kind::function) {
-    LONGSPAN_CHECK(info.shape.rank() == 1, "[parameter] {}: only vectors are made entry by entry", info.name);
+    LONGSPAN_CHECK(info.shard.replicated() || info.shard.dim == 0,
+                   "[parameter] {}: columns are not made entry by entry", info.name);
+    const std::int64_t cols = info.shape.size() / std::max<std::int64_t>(1, info.shape[0]);
     std::vector<double> values;
     for (const PositionRun& run : p.runs()) {
-      for (std::int64_t i = 0; i < run.count; ++i) {
-        values.push_back(info.init.entry(hash_name(info.name, seed), run.position(i)));
+      for (std::int64_t i = 0; i < run.count * cols; ++i) {
+        const std::int64_t row = run.position(i / cols);
+        values.push_back(info.init.entry(hash_name(info.name, seed), row * cols + i % cols));
       }
     }
     ops::copy(Tensor::from_host(values, p.local_shape(), Memory::workspace, "initial values"), p.value());

@@ -19,7 +19,7 @@ namespace longspan {
 struct Initializer {
   enum class Kind { constant, normal, function } kind = Kind::constant;
   double value = 0;  // the constant, or the standard deviation
-  // Of the key of seed and name and the global index in a parameter of one dimension.
+  // Of the key of seed and name and the global row-major index in a parameter that is whole or split by rows.
   std::function<double(std::uint64_t key, std::int64_t index)> entry = {};
 
   static Initializer constant(double value) { return {Kind::constant, value}; }

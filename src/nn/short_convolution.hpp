@@ -1,5 +1,6 @@
-// Causal depthwise convolution over kWidth positions, then SiLU, inside a document and across the ranks of a contiguous
-// shard: only the edge of kWidth - 1 rows comes from the ranks before (several, where their runs are shorter).
+// Depthwise convolution over a few positions, then SiLU, inside a document and across the ranks of a contiguous shard:
+// only the edges come from the neighbours (several, where their runs are shorter than an edge). Causal, or centred for
+// bidirectional models.
 #pragma once
 
 #include <string>
@@ -17,20 +18,26 @@ class ShortConvolution {
     std::int64_t granule = 0;  // channels that stay together on one rank of the tensor axis; 0: all on every rank
     bool bias = false;
     int group = 0;
+    std::int64_t width = kWidth;
+    bool centred = false;  // (width - 1) / 2 positions to either side
   };
   ShortConvolution(ParameterStore& store, const std::string& name, std::int64_t channels, const Settings& settings);
 
-  // x [B, T_local, C] -> the same shape. Collective over the sequence axis.
+  // x [B, T_local, C] -> the same shape; documents as of nn/contiguous.hpp. Collective over the sequence axis.
   Variable forward(const Context& context, const Variable& x, const Tensor& documents) const;
-  // Generation: `edge` [B, E, C], E < kWidth, are the last rows so far; afterwards including those of x.
+  // Generation: `edge` [B, E, C], E < width, are the last rows so far; afterwards including those of x.
   Variable extend(const Context& context, const Variable& x, Tensor& edge) const;
 
  private:
-  Variable convolve(const Context& context, const Variable& edge, const Variable& x, const Tensor& documents) const;
-
-  Parameter* weight_;  // [C, kWidth]
+  Variable parameter(const Context& context, const Parameter* p) const;  // undefined where there is none
+  std::int64_t width() const { return weight_->info().shape[1]; }
+  std::int64_t lead() const { return centred_ ? (width() - 1) / 2 : 0; }
+  Parameter* weight_;  // [C, width]
   Parameter* bias_ = nullptr;
-  bool replicated_;
+  bool replicated_, centred_;
 };
+
+// Row t becomes row t - 1 of its document (`reversed`: row t + 1), zero where there is none. Collective.
+Variable shift_rows(const Context& context, const Variable& x, const Tensor& documents, bool reversed);
 
 }  // namespace longspan

@@ -13,14 +13,13 @@ double initial_log_rate(std::uint64_t key, std::int64_t head) {
   return std::log(1 + 15 * uniform_double(key, static_cast<std::uint64_t>(head)));
 }
 
-// The inverse of softplus at a step that is uniform in its logarithm.
-double initial_bias(std::uint64_t key, std::int64_t head) {
+}  // namespace
+
+double initial_step_bias(std::uint64_t key, std::int64_t index) {
   const double low = std::log(1e-3), high = std::log(1e-1);
-  const double step = std::exp(low + (high - low) * uniform_double(key, static_cast<std::uint64_t>(head)));
+  const double step = std::exp(low + (high - low) * uniform_double(key, static_cast<std::uint64_t>(index)));
   return step + std::log(-std::expm1(-step));
 }
-
-}  // namespace
 
 StepDecay::StepDecay(ParameterStore& store, const std::string& name, std::int64_t in, std::int64_t heads,
                      const LinearInit& init)
@@ -28,7 +27,7 @@ StepDecay::StepDecay(ParameterStore& store, const std::string& name, std::int64_
       bias_(store.declare({.name = name + ".bias",
                            .shape = {heads},
                            .shard = {0, 1},
-                           .init = Initializer::function(initial_bias),
+                           .init = Initializer::function(initial_step_bias),
                            .group = init.group})),
       log_rate_(store.declare({.name = name + ".log_rate",
                                .shape = {heads},

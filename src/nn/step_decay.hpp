@@ -9,6 +9,9 @@
 
 namespace longspan {
 
+// The inverse of softplus at a step that is uniform in its logarithm between 0.001 and 0.1.
+double initial_step_bias(std::uint64_t key, std::int64_t index);
+
 class StepDecay {
  public:
   StepDecay(ParameterStore& store, const std::string& name, std::int64_t in, std::int64_t heads,

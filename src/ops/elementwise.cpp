@@ -71,14 +71,16 @@ void repeat_row_kernel(const Tensor& row, const Tensor& x) {
   for_elements("longspan::ops::repeat_row", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(in[i % cols]); });
 }
 
+// to[r, to_first + c] = from[r, from_first + c], c < cols.
 template <class T>
-void copy_columns_kernel(const Tensor& from, std::int64_t first, const Tensor& to) {
-  const std::int64_t wide = from.dim(-1), cols = to.dim(-1);
-  const T* const in = from.data<T>() + first;
-  T* const out = to.data<T>();
+void copy_columns_kernel(const Tensor& from, std::int64_t from_first, const Tensor& to, std::int64_t to_first,
+                         std::int64_t cols) {
+  const std::int64_t in_width = from.dim(-1), out_width = to.dim(-1);
+  const T* const in = from.data<T>() + from_first;
+  T* const out = to.data<T>() + to_first;
   for_rows(
       "longspan::ops::copy_columns", to.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t r) {
-        for_columns(team, static_cast<int>(cols), [&](int c) { out[r * cols + c] = in[r * wide + c]; });
+        for_columns(team, static_cast<int>(cols), [&](int c) { out[r * out_width + c] = in[r * in_width + c]; });
       });
 }
 
@@ -205,7 +207,15 @@ void repeat_row(const Tensor& row, const Tensor& x) {
 void copy_columns(const Tensor& from, std::int64_t first, const Tensor& to) {
   LONGSPAN_CHECK(from.rows() == to.rows() && first >= 0 && first + to.dim(-1) <= from.dim(-1),
                  "[copy_columns] columns from {} of {} do not fill {}", first, from.shape().str(), to.shape().str());
-  dispatch_float("copy_columns", from.dtype(), [&]<class T>() { copy_columns_kernel<T>(from, first, to); });
+  dispatch_float("copy_columns", from.dtype(),
+                 [&]<class T>() { copy_columns_kernel<T>(from, first, to, 0, to.dim(-1)); });
+}
+
+void write_columns(const Tensor& from, const Tensor& to, std::int64_t first) {
+  LONGSPAN_CHECK(from.rows() == to.rows() && first >= 0 && first + from.dim(-1) <= to.dim(-1),
+                 "[write_columns] {} does not fit columns from {} of {}", from.shape().str(), first, to.shape().str());
+  dispatch_float("write_columns", from.dtype(),
+                 [&]<class T>() { copy_columns_kernel<T>(from, 0, to, first, from.dim(-1)); });
 }
 
 void add_column_sums(const Tensor& x, const Tensor& out) {

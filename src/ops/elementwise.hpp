@@ -20,6 +20,8 @@ void repeat_row(const Tensor& row, const Tensor& x);
 
 // Copies a block of columns: to[:, :] = from[:, first : first + to.cols], as rows by the last dimension.
 void copy_columns(const Tensor& from, std::int64_t first, const Tensor& to);
+// The other way: to[:, first : first + from.cols] = from.
+void write_columns(const Tensor& from, const Tensor& to, std::int64_t first);
 
 // out[c] += sum over rows of x[r, c]; out in the accumulation dtype. The sum is made per block of rows and combined
 // in a fixed order, so that it is the same in every run.

@@ -32,6 +32,21 @@ KOKKOS_INLINE_FUNCTION float exp(float x) {
   return p * power(half) * power(whole - half);
 }
 
+// 2^x for x <= 0, down to 2^-126: for decays, with one polynomial and one multiplication.
+KOKKOS_INLINE_FUNCTION double exp2_negative(double x) { return Kokkos::exp2(x); }
+KOKKOS_INLINE_FUNCTION float exp2_negative(float x) {
+  x = x < -126.0f ? -126.0f : x;
+  const float n = Kokkos::rint(x), r = x - n;
+  float p = 1.54614447e-4f;
+  p = Kokkos::fma(p, r, 1.34004282e-3f);
+  p = Kokkos::fma(p, r, 9.61805668e-3f);
+  p = Kokkos::fma(p, r, 5.55032723e-2f);
+  p = Kokkos::fma(p, r, 2.40226509e-1f);
+  p = Kokkos::fma(p, r, 6.93147207e-1f);
+  p = Kokkos::fma(p, r, 1.0f);
+  return p * Kokkos::bit_cast<float>(static_cast<std::uint32_t>(static_cast<std::int32_t>(n) + 127) << 23);
+}
+
 KOKKOS_INLINE_FUNCTION float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
 
 // The activations and their derivatives; A is float or double.

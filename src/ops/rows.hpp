@@ -57,6 +57,10 @@ KOKKOS_FORCEINLINE_FUNCTION void for_columns(const TeamMember& team, int n, cons
   Kokkos::parallel_for(Kokkos::TeamThreadRange(team, n), f);
 }
 
+// No thread of the team goes on before all are here.
+KOKKOS_FORCEINLINE_FUNCTION void wait_for_team(Alone) {}
+KOKKOS_FORCEINLINE_FUNCTION void wait_for_team(const TeamMember& team) { team.team_barrier(); }
+
 // f(i, j) for i in [0, n), j in [0, m).
 template <class F>
 KOKKOS_FORCEINLINE_FUNCTION void for_grid(Alone, int n, int m, const F& f) {

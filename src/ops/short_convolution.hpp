@@ -1,17 +1,24 @@
-// Causal depthwise convolution over a few positions, inside a document:
-//   y_t[c] = bias[c] + sum_j weight[c, w-1-j] x_{t-j}[c],   j < w, position t-j in the document of t
-// x [B, T, C]; `edge` [B, E, C] holds the E <= w - 1 rows before x; weight [C, w]; bias [C] or undefined. `documents`
-// int32 [B, T]: the row of x at which row t's document starts, negative where before x.
+// Depthwise convolution over a few positions, inside a document:
+//   y_t[c] = bias[c] + sum_j weight[c, w-1-j] x_{t+lead-j}[c],   j < w, position t+lead-j in the document of t
+// Causal where lead = 0. x [B, T, C]; weight [C, w]; bias [C] or undefined.
 #pragma once
 
 #include "tensor/tensor.hpp"
 
 namespace longspan::ops {
 
-void short_convolution_forward(const Tensor& edge, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                               const Tensor& documents, const Tensor& y);
-// dedge, dx are written; dweight and dbias (accumulation dtype) are added to.
-void short_convolution_backward(const Tensor& edge, const Tensor& x, const Tensor& weight, const Tensor& documents,
+// What surrounds x. `edge` [B, E, C] holds `before` <= w - 1 - lead rows before x, then E - before <= lead behind it.
+// int32 [B, T]: row t's document is rows [start, end) of x, which may reach beyond it; ends are not needed where lead
+// = 0.
+struct ConvolutionRows {
+  std::int64_t lead = 0, before = 0;
+  Tensor starts, ends = {};
+};
+
+void short_convolution_forward(const ConvolutionRows& rows, const Tensor& edge, const Tensor& x, const Tensor& weight,
+                               const Tensor& bias, const Tensor& y);
+// dedge, dx are written; dweight and dbias (accumulation dtype, may be undefined) are added to.
+void short_convolution_backward(const ConvolutionRows& rows, const Tensor& edge, const Tensor& x, const Tensor& weight,
                                 const Tensor& dy, const Tensor& dedge, const Tensor& dx, const Tensor& dweight,
                                 const Tensor& dbias);
 

@@ -12,6 +12,13 @@ constexpr std::int64_t B = 2, T = 3, D = 5, F = 4;
 Input rows(std::int64_t width = D) { return {{B, T, width}}; }
 Input weight(const Shape& shape) { return {shape, true}; }
 
+TEST(Functions, ColumnsSplitAndUsedTwiceOrNotAtAll) {
+  expect_right_gradients({{{2, 3, 7}}}, [](Tape& t, const std::vector<Variable>& x) {
+    const std::vector<Variable> parts = split_columns(t, x[0], {2, 3, 2});
+    return add(t, add(t, parts[0], parts[2]), parts[0]);
+  });
+}
+
 TEST(Functions, LinearWithBias) {
   expect_right_gradients({rows(), weight({F, D}), weight({F})},
                          [](Tape& tape, const auto& v) { return linear(tape, v[0], v[1], v[2]); });

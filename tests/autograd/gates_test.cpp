@@ -46,18 +46,22 @@ TEST(Features, PositiveNormedAndDivided) {
                          [](Tape& t, const Variables& x) { return divide_by_last(t, elu_feature(t, x[0]), 2); });
 }
 
-// Naive: the last `width` rows of the edge and x, back to the document's start.
+// Naive: of the edge and x the rows that row t sees, in its document.
 Values convolved(const Values& edge, const Values& x, const Values& w, const Values& bias,
-                 const std::vector<std::int32_t>& starts, std::int64_t E, std::int64_t T, std::int64_t C,
-                 std::int64_t width) {
+                 const ops::ConvolutionRows& rows, std::int64_t E, std::int64_t C, std::int64_t width) {
   Values y;
+  const auto starts = rows.starts.to_host<std::int32_t>(), ends = rows.ends.to_host<std::int32_t>();
+  const auto T = static_cast<std::int64_t>(starts.size());
   for (std::int64_t t = 0; t < T; ++t) {
     for (std::int64_t c = 0; c < C; ++c) {
       double sum = bias[c];
       for (std::int64_t j = 0; j < width; ++j) {
-        const std::int64_t at = t - j;
-        if (at < -E || at < starts[t]) break;
-        sum += w[c * width + width - 1 - j] * (at < 0 ? edge[(E + at) * C + c] : x[at * C + c]);
+        const std::int64_t at = t + rows.lead - j;
+        if (at < -rows.before || at >= T + E - rows.before || at < starts[t] || at >= ends[t]) continue;
+        const double value = at < 0   ? edge[(rows.before + at) * C + c]
+                             : at < T ? x[at * C + c]
+                                      : edge[(rows.before + at - T) * C + c];
+        sum += w[c * width + width - 1 - j] * value;
       }
       y.push_back(sum);
     }
@@ -65,23 +69,35 @@ Values convolved(const Values& edge, const Values& x, const Values& w, const Val
   return y;
 }
 
+void expect_right_convolution(std::int64_t width, std::int64_t lead, std::int64_t before, std::int64_t behind) {
+  constexpr std::int64_t T = 6, C = 5;
+  const std::int64_t E = before + behind;
+  using Rows = std::vector<std::int32_t>;
+  for (const auto& [starts, ends] : {std::pair{Rows(T, -1000), Rows(T, 1000)},
+                                     {{-1, -1, 2, 2, 2, 5}, {2, 2, 5, 5, 5, 7}},
+                                     {{0, 1, 1, 1, 1, 1}, {1, 1000, 1000, 1000, 1000, 1000}}}) {
+    const std::vector<Input> inputs = {{{1, E, C}}, {{1, T, C}}, {{C, width}, true}, {{C}, true}};
+    const ops::ConvolutionRows rows{.lead = lead,
+                                    .before = before,
+                                    .starts = Tensor::from_host(starts, {1, T}),
+                                    .ends = Tensor::from_host(ends, {1, T})};
+    const Function f = [&](Tape& t, const Variables& x) { return short_convolution(t, rows, x[0], x[1], x[2], x[3]); };
+    const std::vector<Values> v = random_inputs(inputs);
+    Tape tape(false);
+    EXPECT_LT(distance(to_values(f(tape, make_variables(inputs, v)).value()),
+                       convolved(v[0], v[1], v[2], v[3], rows, E, C, width)),
+              1e-14);
+    expect_right_gradients(inputs, f);
+  }
+}
+
 TEST(ShortConvolution, StaysInsideDocuments) {
-  constexpr std::int64_t T = 6, C = 5, width = 4;
-  for (const std::int64_t E : {0, 2, 3}) {
-    for (const std::vector<std::int32_t>& starts :
-         {std::vector<std::int32_t>(T, -1000), {-1, -1, 2, 2, 2, 5}, {0, 1, 1, 1, 1, 1}}) {
-      const std::vector<Input> inputs = {{{1, E, C}}, {{1, T, C}}, {{C, width}, true}, {{C}, true}};
-      const Tensor documents = Tensor::from_host(starts, {1, T});
-      const Function f = [&](Tape& t, const Variables& x) {
-        return short_convolution(t, x[0], x[1], x[2], x[3], documents);
-      };
-      const std::vector<Values> v = random_inputs(inputs);
-      Tape tape(false);
-      EXPECT_LT(distance(to_values(f(tape, make_variables(inputs, v)).value()),
-                         convolved(v[0], v[1], v[2], v[3], starts, E, T, C, width)),
-                1e-14);
-      expect_right_gradients(inputs, f);
-    }
+  for (const std::int64_t before : {0, 2, 3}) expect_right_convolution(4, 0, before, 0);
+}
+
+TEST(ShortConvolution, SeesBothSidesWhereCentred) {
+  for (const std::int64_t before : {0, 3}) {
+    for (const std::int64_t behind : {0, 1, 3}) expect_right_convolution(7, 3, before, behind);
   }
 }
 

@@ -21,6 +21,7 @@ struct Case {
   std::vector<std::vector<std::int64_t>> documents = {};
   double decay = 1;  // mean size of the log decays
   Dtype dtype = Dtype::float64;
+  bool reversed = false;  // documents then count from the last position
 };
 
 // All positions, [B, T, heads * width].
@@ -61,7 +62,8 @@ Values reference_output(const Case& c, const Inputs& in) {
       const auto take = [&](const Values& all, std::int64_t heads, std::int64_t head, std::int64_t width) {
         Values part;
         for (std::int64_t t = 0; t < c.T && !all.empty(); ++t) {
-          const auto at = all.begin() + ((b * c.T + t) * heads + head) * width;
+          const std::int64_t row = c.reversed ? c.T - 1 - t : t;
+          const auto at = all.begin() + ((b * c.T + row) * heads + head) * width;
           part.insert(part.end(), at, at + width);
         }
         return part;
@@ -74,7 +76,8 @@ Values reference_output(const Case& c, const Inputs& in) {
       if (!c.documents.empty()) r.starts = c.documents[static_cast<std::size_t>(b)];
       const Values out = r.forward();
       for (std::int64_t t = 0; t < c.T; ++t) {
-        std::copy_n(out.begin() + t * c.V, c.V, o.begin() + ((b * c.T + t) * c.H + h) * c.V);
+        const std::int64_t row = c.reversed ? c.T - 1 - t : t;
+        std::copy_n(out.begin() + t * c.V, c.V, o.begin() + ((b * c.T + row) * c.H + h) * c.V);
       }
     }
   }
@@ -113,8 +116,9 @@ class RankRun {
     if (c_.delta) x.beta = variable(in.beta, wide);
     Tape tape;
     const std::int64_t start = bytes();
-    const Variable o = recurrence(tape, {.heads = c_.H, .key_heads = c_.Hk, .chunk = c_.chunk, .scale = scale_of(c_)},
-                                  x, documents(), axis_);
+    const Variable o = recurrence(
+        tape, {.heads = c_.H, .key_heads = c_.Hk, .chunk = c_.chunk, .scale = scale_of(c_), .reversed = c_.reversed}, x,
+        documents(), axis_);
     const std::int64_t middle = bytes();
     o.set_gradient(tensor(dout, c_.dtype));
     tape.backward();
@@ -137,11 +141,16 @@ class RankRun {
 
   Tensor documents() const {
     std::vector<std::int32_t> rows;
+    std::vector<std::int64_t> positions = shard_.positions();
+    if (c_.reversed) {
+      std::reverse(positions.begin(), positions.end());
+      for (std::int64_t& t : positions) t = c_.T - 1 - t;
+    }
     for (std::int64_t b = 0; b < c_.B; ++b) {
-      for (const std::int64_t t : shard_.positions()) {
+      for (const std::int64_t t : positions) {
         std::int64_t start = -1000;
         for (const std::int64_t s : c_.documents.empty() ? std::vector<std::int64_t>{} : c_.documents[b]) {
-          if (s <= t) start = s - shard_.positions()[0];
+          if (s <= t) start = s - positions[0];
         }
         rows.push_back(static_cast<std::int32_t>(start));
       }
@@ -201,6 +210,13 @@ TEST(Recurrence, DocumentsDoNotLeak) {
 
 TEST(Recurrence, FewerTokensThanRanksAndShortSequences) {
   for (const std::int64_t T : {1, 2, 3, 7}) expect_right_for_every_kind({.T = T});
+}
+
+TEST(Recurrence, FromTheLastTokenToTheFirst) {
+  for (const std::int64_t T : {1, 3, 13}) {
+    expect_right_for_every_kind({.T = T, .reversed = true});
+    expect_right_for_every_kind({.T = T, .chunk = 3, .documents = {{0, 5, 6}, {3, 12}}, .reversed = true});
+  }
 }
 
 TEST(Recurrence, KeysSharedByHeads) {

@@ -55,9 +55,19 @@ TEST(RowExchange, AnEdgeMaySpanSeveralRanks) {
   EXPECT_EQ(carry_out(ShardKind::contiguous, 7, 5, edge), (std::vector<Rows>{{}, {0}, {0, 1}, {1, 2, 3}, {2, 3, 4}}));
 }
 
+TEST(RowExchange, RowsBehindMaySpanSeveralRanks) {
+  const auto behind = [](int part) {
+    return following_positions(SequenceShard(ShardKind::contiguous, 7, 5, part), part, 3);
+  };
+  EXPECT_EQ(carry_out(ShardKind::contiguous, 7, 5, behind),
+            (std::vector<Rows>{{1, 2, 3}, {2, 3, 4}, {4, 5, 6}, {5, 6}, {}}));
+}
+
 TEST(RowExchange, ARankWithoutPositionsWantsNoEdge) {
   EXPECT_EQ(edge_positions(SequenceShard(ShardKind::contiguous, 2, 4, 0), 0, 3), Rows{});
   EXPECT_EQ(edge_positions(SequenceShard(ShardKind::contiguous, 2, 4, 3), 3, 3), (Rows{0}));
+  EXPECT_EQ(following_positions(SequenceShard(ShardKind::contiguous, 2, 4, 0), 0, 3), Rows{});
+  EXPECT_EQ(following_positions(SequenceShard(ShardKind::contiguous, 2, 4, 1), 1, 3), (Rows{1}));
 }
 
 // Zigzag chunks of T / 2S positions: rank s keeps what its run of positions and its two chunks have in common.

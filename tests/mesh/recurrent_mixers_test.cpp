@@ -24,6 +24,8 @@ class RecurrentMesh : public ::testing::Test {
   static TrainConfig config(const std::string& mixers) {
     TrainConfig c = small_config(corpus);
     c.model.mixers = mixers;
+    c.model.causal = mixers != "hydra";
+    if (!c.model.causal) c.objective.kind = "masked_token";
     c.model.chunk = 8;
     c.model.state_width = 8;
     return c;

@@ -179,5 +179,17 @@ TEST(MixerRegistry, UnknownNameListsTheKnownOnes) {
   for (const std::string& name : mixer_names()) EXPECT_THAT(text, ::testing::HasSubstr(name));
 }
 
+TEST(MixerRegistry, AMixerThatReadsOnlyOneSideIsRefusedWhereBothAreSeen) {
+  ParameterStore store({}, {});
+  ModelConfig model = small_model();
+  EXPECT_EQ(sentence_of([&] { make_mixer("hydra", store, settings(model, 1)); }),
+            "the mixer hydra reads a sequence from both ends; set model.causal = false or use another mixer");
+  model.causal = false;
+  EXPECT_EQ(
+      sentence_of([&] { make_mixer("mamba", store, settings(model, 1)); }),
+      "the mixer mamba reads only what came before a token; set model.causal = true or use a mixer that sees both "
+      "sides (attention, hydra, linformer)");
+}
+
 }  // namespace
 }  // namespace longspan::testing

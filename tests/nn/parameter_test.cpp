@@ -26,6 +26,7 @@ void declare_all(ParameterStore& store) {
     return uniform_double(key, static_cast<std::uint64_t>(i)) + static_cast<double>(i);
   };
   store.declare({.name = "vector", .shape = {9}, .shard = {0, 1}, .init = Initializer::function(entry), .group = 1});
+  store.declare({.name = "matrix", .shape = {9, 2}, .shard = {0, 1}, .init = Initializer::function(entry), .group = 1});
 }
 
 ParameterStore make_store(int ranks, int rank, Dtype dtype = Dtype::float64, std::uint64_t seed = 3) {
@@ -90,7 +91,7 @@ TEST(ParameterStore, RanksTogetherCountEveryElementOnce) {
       counted += store.counted_elements();
     }
   }
-  EXPECT_EQ(counted, 7 * 6 + 12 * 6 + 6 * 9 + 6 + 3 * 3 * 11 + 6 + 9);
+  EXPECT_EQ(counted, 7 * 6 + 12 * 6 + 6 * 9 + 6 + 3 * 3 * 11 + 6 + 9 + 9 * 2);
 }
 
 TEST(ParameterStore, ATiedCopyIsNotCounted) {

@@ -61,6 +61,17 @@ TEST(Elementwise, CopyColumnsTakesABlock) {
   }
 }
 
+TEST(Elementwise, WriteColumnsPutsABlockBack) {
+  for (const Dtype dtype : kFloatDtypes) {
+    const Values x = random_values(3 * 33, 1, dtype), y = random_values(3 * 5, 2, dtype);
+    const Tensor to = to_tensor(x, {3, 33}, dtype);
+    ops::write_columns(to_tensor(y, {3, 5}, dtype), to, 20);
+    Values expected = x;
+    for (int r = 0; r < 3; ++r) std::copy_n(y.begin() + r * 5, 5, expected.begin() + r * 33 + 20);
+    EXPECT_EQ(to_values(to), expected);
+  }
+}
+
 TEST(Elementwise, ReductionsMatchReference) {
   for (const Dtype dtype : kFloatDtypes) {
     for (const Shape& shape : kShapes) {

@@ -45,6 +45,30 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
   return y;
 }
 
+std::vector<Variable> split_columns(Tape& tape, const Variable& x, const std::vector<std::int64_t>& widths) {
+  std::vector<Variable> parts;
+  std::int64_t first = 0;
+  for (const std::int64_t width : widths) {
+    Shape shape = x.value().shape();
+    shape[-1] = width;
+    parts.emplace_back(Tensor::empty(shape, x.value().dtype()));
+    ops::copy_columns(x.value(), first, parts.back().value());
+    first += width;
+  }
+  LONGSPAN_CHECK(first == x.value().dim(-1), "[split_columns] {} columns of {}", first, x.value().shape().str());
+  tape.record("split_columns", [=] {
+    const Tensor dx = like(x.value());
+    dx.set_zero();  // parts that nobody used
+    std::int64_t column = 0;
+    for (const Variable& part : parts) {
+      if (part.gradient().defined()) ops::write_columns(part.take_gradient(), dx, column);
+      column += part.value().dim(-1);
+    }
+    x.add_gradient(dx);
+  });
+  return parts;
+}
+
 Variable add(Tape& tape, const Variable& a, const Variable& b) {
   const Variable y(like(a.value()));
   ops::add(a.value(), b.value(), y.value());

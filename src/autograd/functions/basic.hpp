@@ -2,6 +2,8 @@
 // parameters with a logical [out, in] matrix.
 #pragma once
 
+#include <vector>
+
 #include "autograd/tape.hpp"
 #include "autograd/variable.hpp"
 #include "ops/heads.hpp"
@@ -12,6 +14,9 @@ namespace longspan {
 // y = x weight^T + bias; bias may be undefined. `add_bias` false computes the bias' gradient but leaves the addition to
 // another rank of the tensor axis (the partial results are summed).
 Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias = {}, bool add_bias = true);
+
+// Blocks of columns of x, one after the other, which together are x.
+std::vector<Variable> split_columns(Tape& tape, const Variable& x, const std::vector<std::int64_t>& widths);
 
 Variable add(Tape& tape, const Variable& a, const Variable& b);
 Variable activation(Tape& tape, ops::Activation kind, const Variable& x);

@@ -3,7 +3,6 @@
 #include "ops/elementwise.hpp"
 #include "ops/features.hpp"
 #include "ops/gates.hpp"
-#include "ops/short_convolution.hpp"
 
 namespace longspan {
 namespace {
@@ -37,6 +36,11 @@ Variable reshape(Tape& tape, const Variable& x, const Shape& shape) {
   const Variable y(x.value().reshape(shape));
   tape.record("reshape", [=] { x.add_gradient(y.take_gradient().reshape(x.value().shape())); });
   return y;
+}
+
+Variable widen(Tape& tape, const Variable& x) {
+  return unary(tape, "widen", x, wide_like(x.value()), ops::copy,
+               [](const Tensor&, const Tensor& dy, const Tensor& dx) { ops::copy(dy, dx); });
 }
 
 Variable log_sigmoid(Tape& tape, const Variable& z, double temperature) {
@@ -125,14 +129,14 @@ Variable divide_by_last(Tape& tape, const Variable& x, std::int64_t heads) {
       [=](const Tensor& u, const Tensor& dy, const Tensor& dx) { ops::divide_by_last_backward(u, heads, dy, dx); });
 }
 
-Variable short_convolution(Tape& tape, const Variable& edge, const Variable& x, const Variable& weight,
-                           const Variable& bias, const Tensor& documents) {
+Variable short_convolution(Tape& tape, const ops::ConvolutionRows& rows, const Variable& edge, const Variable& x,
+                           const Variable& weight, const Variable& bias) {
   const Variable y(like(x.value()));
-  ops::short_convolution_forward(edge.value(), x.value(), weight.value(), bias.defined() ? bias.value() : Tensor(),
-                                 documents, y.value());
+  ops::short_convolution_forward(rows, edge.value(), x.value(), weight.value(),
+                                 bias.defined() ? bias.value() : Tensor(), y.value());
   tape.record("short_convolution", [=] {
     const Tensor dedge = like(edge.value()), dx = like(x.value());
-    ops::short_convolution_backward(edge.value(), x.value(), weight.value(), documents, y.take_gradient(), dedge, dx,
+    ops::short_convolution_backward(rows, edge.value(), x.value(), weight.value(), y.take_gradient(), dedge, dx,
                                     weight.gradient(), bias.defined() ? bias.gradient() : Tensor());
     edge.add_gradient(dedge);
     x.add_gradient(dx);

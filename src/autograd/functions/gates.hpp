@@ -3,11 +3,15 @@
 
 #include "autograd/tape.hpp"
 #include "autograd/variable.hpp"
+#include "ops/short_convolution.hpp"
 
 namespace longspan {
 
 // The same elements in another shape.
 Variable reshape(Tape& tape, const Variable& x, const Shape& shape);
+
+// x in its accumulation dtype.
+Variable widen(Tape& tape, const Variable& x);
 
 // Gates, in the accumulation dtype of z.
 Variable log_sigmoid(Tape& tape, const Variable& z, double temperature);
@@ -23,8 +27,8 @@ Variable l2_norm(Tape& tape, const Variable& x, std::int64_t heads);
 Variable append_one(Tape& tape, const Variable& x, std::int64_t heads);
 Variable divide_by_last(Tape& tape, const Variable& x, std::int64_t heads);
 
-// bias may be undefined; documents as in ops/short_convolution.hpp.
-Variable short_convolution(Tape& tape, const Variable& edge, const Variable& x, const Variable& weight,
-                           const Variable& bias, const Tensor& documents);
+// bias may be undefined; weight may be a constant instead of a parameter.
+Variable short_convolution(Tape& tape, const ops::ConvolutionRows& rows, const Variable& edge, const Variable& x,
+                           const Variable& weight, const Variable& bias);
 
 }  // namespace longspan

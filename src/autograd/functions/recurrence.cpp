@@ -44,7 +44,7 @@ Variable recurrence(Tape& tape, const ops::RecurrenceSettings& settings, const R
     if (axis.size() > 1) {
       map = run.map();
       state = run.zero_state();
-      RankScan scan = start_scan(axis, run.sizes(), map, state, false);
+      RankScan scan = start_scan(axis, run.sizes(), map, state, settings.reversed);
       run.compute_output();
       run.enter(scan.finish());
     } else {
@@ -58,7 +58,7 @@ Variable recurrence(Tape& tape, const ops::RecurrenceSettings& settings, const R
     run.start_backward(o.take_gradient());
     if (axis.size() > 1) {
       const Tensor adjoint = run.adjoint_map(map);
-      RankScan scan = start_scan(axis, run.sizes(), adjoint, run.zero_state(), true);
+      RankScan scan = start_scan(axis, run.sizes(), adjoint, run.zero_state(), !settings.reversed);
       run.backward_queries();
       run.leave(scan.finish());
     } else {

@@ -12,15 +12,15 @@ void to_chunks_kernel(const Tensor& x, std::int64_t x_heads, const ChunkSizes& s
   const T* const in = x.data<T>();
   A* const out = chunks.data<A>();
   const std::int64_t H = size.heads, length = size.length, C = size.chunk, R = size.rows(), share = H / x_heads;
-  const std::int64_t W = chunks.dim(-1);
+  const std::int64_t W = chunks.dim(-1), first = size.first(), stride = size.step() * x_heads * W;
   for_rows(
       "longspan::ops::to_chunks", size.count() * R, KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
         const std::int64_t n = row / R, b = row % R / H, h = row % H / share;
-        const T* const from = in + ((b * length + n * C) * x_heads + h) * W;
+        const T* const from = in + ((b * length + first) * x_heads + h) * W + n * C * stride;
         A* const to = out + row * C * W;
         const std::int64_t present = length - n * C;
         for_grid(team, static_cast<int>(C), static_cast<int>(W),
-                 [&](int i, int w) { to[i * W + w] = i < present ? A(from[i * x_heads * W + w]) : A(0); });
+                 [&](int i, int w) { to[i * W + w] = i < present ? A(from[i * stride + w]) : A(0); });
       });
 }
 
@@ -31,10 +31,10 @@ void from_chunks_kernel(const Tensor& chunks, std::int64_t x_heads, const ChunkS
   const A* const in = chunks.data<A>();
   T* const out = x.data<T>();
   const std::int64_t H = size.heads, length = size.length, C = size.chunk, R = size.rows(), share = H / x_heads;
-  const std::int64_t W = chunks.dim(-1);
+  const std::int64_t W = chunks.dim(-1), first = size.first(), step = size.step();
   for_rows(
       "longspan::ops::from_chunks", size.batch * length, KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
-        const std::int64_t b = row / length, t = row % length, n = t / C;
+        const std::int64_t b = row / length, t = first + step * (row % length), n = t / C;
         const A* const from = in + ((n * R + b * H) * C + t % C) * W;
         T* const to = out + row * x_heads * W;
         for_grid(team, static_cast<int>(x_heads), static_cast<int>(W), [&](int h, int w) {

@@ -1,6 +1,6 @@
 // One rank's run of tokens, cut into chunks of C positions: rows [B, T, Hx W] <-> chunks [N, B H, C, W] in the
-// accumulation dtype, N = ceil(T / C). Chunk after chunk is contiguous, so that one batched product runs over all heads
-// of a chunk or over all chunks. Positions behind T are zero.
+// accumulation dtype, N = ceil(T / C); in `reversed` order the last row comes first. Chunk after chunk is contiguous,
+// so that one batched product runs over all heads of a chunk or over all chunks. Positions behind T are zero.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,12 @@ namespace longspan::ops {
 
 struct ChunkSizes {
   std::int64_t batch = 0, heads = 0, length = 0, chunk = 1;
+  bool reversed = false;
   std::int64_t count() const { return (length + chunk - 1) / chunk; }  // N
   std::int64_t rows() const { return batch * heads; }                  // R = B H
+  // Row of the t-th position: first() + step() t, and the other way round.
+  std::int64_t first() const { return reversed ? length - 1 : 0; }
+  std::int64_t step() const { return reversed ? -1 : 1; }
 };
 
 // Heads of x may be fewer: each then serves H / Hx neighbours.

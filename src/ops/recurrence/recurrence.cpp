@@ -19,7 +19,8 @@ void add_to(const Tensor& x, const Tensor& y) { add(x, y, y); }
 
 Recurrence::Recurrence(const RecurrenceSettings& settings, const RecurrenceInput& in)
     : settings_(settings),
-      size_{in.q.dim(0), settings.heads, in.q.dim(1), std::max<std::int64_t>(1, std::min(settings.chunk, in.q.dim(1)))},
+      size_{in.q.dim(0), settings.heads, in.q.dim(1), std::max<std::int64_t>(1, std::min(settings.chunk, in.q.dim(1))),
+            settings.reversed},
       q_(to_chunks(in.q, settings.key_heads, size_)),
       k_(to_chunks(in.k, settings.key_heads, size_)),
       v_(to_chunks(in.v, settings.heads, size_)),

@@ -24,6 +24,7 @@ struct RecurrenceSettings {
   std::int64_t key_heads = 1;  // of q and k; each serves H / key_heads heads
   std::int64_t chunk = 64;     // C
   double scale = 1;
+  bool reversed = false;  // from the last token to the first
 };
 
 // Rows [B, T, heads * width]; log_decay and beta in the accumulation dtype of the others.
@@ -31,7 +32,7 @@ struct RecurrenceInput {
   Tensor q, k, v;
   Tensor log_decay;  // [B, T, H G]
   Tensor beta;       // [B, T, H]; undefined without the delta rule
-  Tensor documents;  // int32 [B, T] (decay.hpp)
+  Tensor documents;  // int32 [B, T] (decay.hpp), in the order of the recurrence
 };
 
 class Recurrence {
