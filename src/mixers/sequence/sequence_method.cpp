@@ -39,7 +39,6 @@ std::vector<std::string> sequence_method_names() {
 }
 
 std::unique_ptr<SequenceMethod> make_sequence_method(const std::string& name, int ranks, int inner) {
-  if (ranks == 1) inner = 1;  // one rank of a layer that is meant for more: its closed forms, its initial values
   const auto circulating = [](std::vector<RingRoute> routes) {
     return std::make_unique<CirculatingKeys>(std::move(routes));
   };
