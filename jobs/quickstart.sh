@@ -26,8 +26,8 @@ train() {
 draw() {
   local unigram
   unigram=$(awk '/^unigram/ { entropy = $2 } END { print entropy }' runs/quickstart/log.txt)
-  container/run env PYTHONPATH=analysis python3 -m longspan_analysis.plot_loss runs/quickstart \
-    --out runs/quickstart/loss.png --unigram "$unigram"
+  container/run analysis/longspan-plot-loss runs/quickstart -o runs/quickstart/loss.png --unigram "$unigram"
+  container/run analysis/longspan-report runs/quickstart
 }
 
 sample() {
@@ -38,7 +38,7 @@ sample() {
 summary() {
   grep "^unigram" runs/quickstart/log.txt | tail -n 1
   grep "validation loss" runs/quickstart/log.txt | tail -n 1
-  echo "The run is in runs/quickstart: log.txt, metrics.h5, loss.png, checkpoints. Train on your own text: README.md."
+  echo "The run is in runs/quickstart: report.html, loss.png, log.txt, metrics.h5, checkpoints. Train on your own text: README.md."
 }
 
 stage() { # HEADING FUNCTION
@@ -52,6 +52,6 @@ stage() { # HEADING FUNCTION
 stage "Set up" setup_programs
 stage "Prepare the corpus" prepare_corpus
 stage "Train on 16 ranks" train
-stage "Draw the loss" draw
+stage "Draw the run" draw
 stage "Sample text" sample
 stage "Result" summary

@@ -1,5 +1,7 @@
-"""Reads Longspan's runs (HDF5) into data frames and draws them."""
+"""Reads Longspan's runs and results (HDF5) into data frames and draws them."""
 
-from .read_run import Run, load_run
+from .errors import UserError
+from .runs import Run, load_run, load_runs
+from .tables import Table, load_table, markdown
 
-__all__ = ["Run", "load_run"]
+__all__ = ["Run", "Table", "UserError", "load_run", "load_runs", "load_table", "markdown"]

@@ -1,46 +1,48 @@
-"""Draws a run's loss against tokens: longspan-plot-loss RUN --out loss.png [--unigram NATS]"""
+"""Draws a run's loss against tokens."""
 
 import argparse
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-
-from .read_run import load_run  # noqa: E402
+from .errors import run_program, written
+from .figures import SOFT, STYLE, Line, draw_line, look, new_axes, plain_ticks, plt
+from .quantities import axis_unit
+from .runs import load_run
 
 
 def plot_loss(run, out, unigram=None):
-    figure, axes = plt.subplots(figsize=(8, 4.5), dpi=120)
-    train, validation = run.train, run.validation
-    axes.plot(train["tokens"] / 1e6, train["loss"], color="tab:blue", alpha=0.3, linewidth=0.8)
-    window = max(1, len(train) // 50)
-    smooth = train["loss"].rolling(window, min_periods=1, center=True).mean()
-    axes.plot(train["tokens"] / 1e6, smooth, color="tab:blue", label=f"training (mean of {window} steps)")
-    if len(validation):
-        tokens = train.set_index("step")["tokens"].reindex(validation["step"]) / 1e6
-        axes.plot(tokens, validation["loss"], "o-", color="tab:orange", markersize=4, label="validation")
-    if unigram is not None:
-        axes.axhline(unigram, color="gray", linestyle="--", linewidth=1, label=f"unigram entropy {unigram:.3f}")
-    axes.set_xlabel("tokens (millions)")
-    axes.set_ylabel("loss (nats a token)")
-    axes.set_title(f"{run.path.name}   mesh {run.provenance.get('mesh', '?')}", fontsize=10)
-    axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
-    figure.tight_layout()
-    figure.savefig(out)
-    plt.close(figure)
+    """Writes a picture; `unigram` (nats a token) is drawn as what counting tokens alone reaches."""
+    divisor, x_label = axis_unit("token", run.train["tokens"].max())
+    with plt.rc_context(STYLE):
+        figure, axes = new_axes((8, 4.2))
+        draw_line(axes, Line(run.train["tokens"] / divisor, run.train["loss"], *look(0), smooth=True, spread=True))
+        named = [(axes.lines[-1], "training (running mean)")]
+        if len(run.validation):
+            draw_line(axes, Line(run.at_validations("tokens") / divisor, run.validation["loss"], *look(1), points=True))
+            named.append((axes.lines[-1], "validation"))
+        if unigram is not None:
+            dashed = axes.axhline(unigram, color=SOFT, linestyle="--", linewidth=1)
+            named.append((dashed, f"unigram entropy {unigram:.3f}"))
+        axes.legend(*zip(*named))
+        axes.set_xlabel(x_label)
+        heading = f"{run.name}, mesh {run.provenance.get('mesh', '?')}: loss, nats a token"
+        axes.set_title(heading, loc="left", fontsize=9)
+        plain_ticks(axes.xaxis)
+        written(out, lambda path: figure.savefig(path, dpi=120, bbox_inches="tight"))
+        plt.close(figure)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", help="a run's folder or its metrics.h5")
-    parser.add_argument("--out", default="loss.png", help="picture to write (.png, .svg, .pdf)")
+    parser = argparse.ArgumentParser(prog="longspan-plot-loss", description=__doc__)
+    parser.add_argument("run", metavar="RUN", help="a run's folder or its metrics.h5")
+    parser.add_argument("-o", "--output", default="loss.png", help="picture to write (.png, .svg, .pdf)")
     parser.add_argument("--unigram", type=float, help="draw the corpus' unigram entropy, nats a token")
     arguments = parser.parse_args()
-    plot_loss(load_run(arguments.run), arguments.out, arguments.unigram)
-    print(f"wrote {arguments.out}")
+    plot_loss(load_run(arguments.run), arguments.output, arguments.unigram)
+    print(f"wrote {arguments.output}")
+
+
+def cli():
+    return run_program(main)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(cli())
