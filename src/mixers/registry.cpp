@@ -9,7 +9,9 @@
 #include "mixers/linear_attention.hpp"
 #include "mixers/mamba2.hpp"
 #include "mixers/mixer.hpp"
+#include "mixers/recurrent.hpp"
 #include "mixers/retnet.hpp"
+#include "mixers/rnn.hpp"
 
 namespace longspan {
 namespace {
@@ -25,15 +27,26 @@ Entry entry() {
           std::is_base_of_v<RecurrentMixer, M>};
 }
 
+Entry rnn(ops::RnnCell cell) {
+  return {[cell](ParameterStore& store, const MixerSettings& settings) {
+            return std::make_unique<Rnn>(store, settings, cell);
+          },
+          true};
+}
+
 const std::map<std::string, Entry>& registry() {
   static const std::map<std::string, Entry> mixers = {
       {"attention", entry<Attention>()},
       {"deltanet", entry<DeltaNet>()},
+      {"elman", rnn(ops::RnnCell::elman)},
       {"gated_deltanet", entry<GatedDeltaNet>()},
       {"gla", entry<GatedLinearAttention>()},
+      {"gru", rnn(ops::RnnCell::gru)},
       {"linear_attention", entry<LinearAttention>()},
+      {"lstm", rnn(ops::RnnCell::lstm)},
       {"mamba2", entry<Mamba2>()},
       {"retnet", entry<RetNet>()},
+      {"slstm", rnn(ops::RnnCell::slstm)},
   };
   return mixers;
 }

@@ -43,6 +43,11 @@ std::vector<ModelConfig> variants() {
   return all;
 }
 
+// Mixers whose sequence ranks share the heads.
+bool shares_heads(const std::string& kind) {
+  return kind == "elman" || kind == "gru" || kind == "lstm" || kind == "slstm";
+}
+
 Comm self() { return world().split("self", world().rank(), 0); }
 
 class EveryMixer : public ::testing::TestWithParam<std::string> {};
@@ -64,11 +69,13 @@ TEST_P(EveryMixer, AnyTensorAndSequenceMeshGivesOneRanksResults) {
   const Comm one = self();
   for (const ModelConfig& model : variants()) {
     for (int tensor = 1; tensor <= world().size(); ++tensor) {
+      const int sequence = world().size() / tensor;
       if (world().size() % tensor != 0 || model.num_kv_heads() % tensor != 0) continue;
+      if (shares_heads(GetParam()) && model.heads / tensor < sequence) continue;
       LayerCase c = mixer_case(GetParam(), model);
       c.document_starts = {{0, 2}, {1, 4}};
-      for (const ShardKind kind : {ShardKind::zigzag, ShardKind::contiguous}) {
-        expect_like_one_rank(c, world(), one, {.tensor = tensor, .sequence = world().size() / tensor}, kind);
+      for (const ShardKind kind : {ShardKind::zigzag, ShardKind::contiguous, ShardKind::striped}) {
+        expect_like_one_rank(c, world(), one, {.tensor = tensor, .sequence = sequence}, kind);
       }
     }
   }
@@ -120,6 +127,13 @@ TEST_P(EveryMixer, CostGrowsWithTheSequence) {
   EXPECT_GT(mixer->cost(1).forward_flops, 0);
   EXPECT_GE(mixer->cost(200).forward_flops, 2 * mixer->cost(100).forward_flops);
   EXPECT_GT(mixer->cost(1).activation_elements, 0);
+}
+
+TEST(SharedHeads, MoreSequenceRanksThanHeadsAreRefused) {
+  ParameterStore store({.tensor = 2, .sequence = 3}, {});
+  EXPECT_EQ(sentence_of([&] { make_mixer("lstm", store, {.name = "mixer", .model = small_model()}); }),
+            "model.mixers = lstm cannot share 2 heads (model.heads / parallel.tensor) among parallel.sequence = 3 "
+            "ranks; use at most 2 ranks there or more heads");
 }
 
 TEST(MixerRegistry, UnknownNameListsTheKnownOnes) {
