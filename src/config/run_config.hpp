@@ -6,6 +6,7 @@
 
 #include "config/model_config.hpp"
 #include "config/options.hpp"
+#include "config/task_config.hpp"
 
 namespace longspan {
 
@@ -32,6 +33,7 @@ struct ParallelConfig {
 
 struct DataConfig {
   std::string corpus;                   // token store made by longspan-prepare
+  std::string task = "none";            // made-up sequences instead: mqar, induction, copy, parity, modular, s5
   std::int64_t sequence_length = 1024;  // T, tokens
   std::int64_t batch = 8;               // sequences a step, over all ranks
   double validation_fraction = 0.02;    // of the corpus, at its end
@@ -63,6 +65,7 @@ struct TrainConfig {
   ModelConfig model;
   ParallelConfig parallel;
   DataConfig data;
+  TaskConfig task;
   OptimizerConfig optimizer;
   CheckpointConfig checkpoint;
   ValidationConfig validation;

@@ -30,15 +30,15 @@ PipelineExecutor::PipelineExecutor(const Mesh& mesh, const Decoder& decoder, con
 
 PipelineExecutor::~PipelineExecutor() = default;
 
-double PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone& done,
-                               const std::function<void()>& poll) {
+Answers PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone& done,
+                                const std::function<void()>& poll) {
   const std::vector<Action>& actions = schedule_.actions[static_cast<std::size_t>(mesh_.at().pipeline)];
   input_ = &input;
   done_ = done;
   poll_ = poll;
   training_ = true;
   last_backward_ = last_backward(actions);
-  loss_ = 0;
+  answers_ = {};
   for (const Action& action : actions) {
     switch (action.kind) {
       case ActionKind::receive_forward:
@@ -62,13 +62,13 @@ double PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone&
     }
   }
   let_go(gradient_sent_);
-  return loss_;
+  return answers_;
 }
 
-double PipelineExecutor::evaluate(const StepInput& input, std::int64_t microbatches) {
+Answers PipelineExecutor::evaluate(const StepInput& input, std::int64_t microbatches) {
   input_ = &input;
   training_ = false;
-  loss_ = 0;
+  answers_ = {};
   for (int m = 0; m < microbatches; ++m) {
     if (!mesh_.first_stage()) receive_forward(m);
     forward(m);
@@ -78,7 +78,7 @@ double PipelineExecutor::evaluate(const StepInput& input, std::int64_t microbatc
   }
   for (auto& [m, sent] : activations_sent_) let_go(sent);
   activations_sent_.clear();
-  return loss_;
+  return answers_;
 }
 
 void PipelineExecutor::receive_forward(int m) {
@@ -113,7 +113,7 @@ void PipelineExecutor::forward(int m) {
   run.tape.set_poll(poll_);
   const Variable x = mesh_.first_stage() ? decoder_.embed(context, run.data.tokens, done) : run.input;
   run.output = decoder_.blocks(context, x, done);
-  if (mesh_.last_stage()) loss_ += decoder_.loss(context, run.output, run.data.targets, input_->factor, done);
+  if (mesh_.last_stage()) answers_ += decoder_.loss(context, run.output, run.data.targets, input_->factor, done);
 }
 
 void PipelineExecutor::send_forward(int m) {

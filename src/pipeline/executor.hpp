@@ -29,12 +29,12 @@ class PipelineExecutor {
   ~PipelineExecutor();
 
   // Forward and backward of all microbatches; gradients are added to the parameters'. `done` hears of parameter groups
-  // whose gradients are complete, `poll` runs between operations. Returns this rank's sum of token losses (0 but on the
+  // whose gradients are complete, `poll` runs between operations. Returns this rank's sums over tokens (0 but on the
   // last stage).
-  double train(const StepInput& input, const Decoder::GroupDone& done, const std::function<void()>& poll);
+  Answers train(const StepInput& input, const Decoder::GroupDone& done, const std::function<void()>& poll);
 
   // Forward only, one microbatch after the other.
-  double evaluate(const StepInput& input, std::int64_t microbatches);
+  Answers evaluate(const StepInput& input, std::int64_t microbatches);
 
  private:
   struct Running;  // a microbatch between its forward and its backward
@@ -56,7 +56,7 @@ class PipelineExecutor {
   std::function<void()> poll_;
   bool training_ = true;
   int last_backward_ = -1;  // the microbatch whose backward comes last: it completes the gradients
-  double loss_ = 0;
+  Answers answers_;
   std::map<int, std::unique_ptr<Running>> running_;
   struct Sent {
     Tensor tensor;  // as it was given away, unchanged until the message is out

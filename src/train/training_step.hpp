@@ -7,10 +7,11 @@
 namespace longspan {
 
 struct StepResult {
-  double loss = 0;           // mean over the step's tokens
+  double loss = 0;           // mean over the step's targets
+  double accuracy = 0;       // share of them that are the most probable token
   double gradient_norm = 0;  // of the whole model, before clipping
   double learning_rate = 0;
-  std::int64_t tokens = 0;  // with a target
+  std::int64_t tokens = 0;  // of the step's sequences
 };
 
 class TrainingStep {

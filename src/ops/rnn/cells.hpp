@@ -15,6 +15,26 @@ KOKKOS_INLINE_FUNCTION A tanh(A x) {
   return A(2) * math::sigmoid(A(2) * x) - A(1);
 }
 
+// log(1 + x) for x in [0, 1]; in float 2 atanh(s) with s = x / (2 + x) <= 1/3, plain arithmetic that vectorises.
+KOKKOS_INLINE_FUNCTION double log1p(double x) { return Kokkos::log1p(x); }
+KOKKOS_INLINE_FUNCTION float log1p(float x) {
+  const float s = x / (2.0f + x), q = s * s;
+  float p = 1.0f / 13.0f;
+  p = Kokkos::fma(p, q, 1.0f / 11.0f);
+  p = Kokkos::fma(p, q, 1.0f / 9.0f);
+  p = Kokkos::fma(p, q, 1.0f / 7.0f);
+  p = Kokkos::fma(p, q, 1.0f / 5.0f);
+  p = Kokkos::fma(p, q, 1.0f / 3.0f);
+  p = Kokkos::fma(p, q, 1.0f);
+  return 2.0f * s * p;
+}
+
+// log(sigmoid(x)), whose exponential is never of a large number.
+template <class A>
+KOKKOS_INLINE_FUNCTION A log_sigmoid(A x) {
+  return (x < A(0) ? x : A(0)) - log1p(math::exp(x < A(0) ? x : -x));
+}
+
 struct Elman {
   static constexpr int kInputs = 1, kRecurrent = 1, kGates = 1, kStates = 1;
 
@@ -82,7 +102,7 @@ struct Slstm {
   };
   template <class A>
   KOKKOS_INLINE_FUNCTION static Scaled<A> scaled(const A* g, const A* s) {
-    const A f = (g[1] < A(0) ? g[1] : A(0)) - Kokkos::log(A(1) + math::exp(g[1] < A(0) ? g[1] : -g[1])) + s[3];
+    const A f = log_sigmoid(g[1]) + s[3];
     const A m = s[2] == A(0) || g[0] > f ? g[0] : f;
     return {m, math::exp(g[0] - m), s[2] == A(0) ? A(0) : math::exp(f - m)};
   }
