@@ -62,20 +62,19 @@ void forward_kernel(const Extent& e, const Tensor& weight, const Tensor& resets,
                                   {g + x.row(first, h, t) * x.W, x.H * x.T * x.W}, rows, columns,
                                   static_cast<int>(x.tiles.lanes));
           rnn::team_barrier(team);
-          for_grid(team, rows, K, [&](int r, int k) {
-            const std::int64_t a = first + r, row = x.row(a, h, t), at = row * K + k;
-            Value gate[G], entering[S], next[S];
-            for (int i = 0; i < G; ++i) gate[i] = g[row * x.W + i * K + k];
-            for (int i = 0; i < S; ++i) entering[i] = s[i * plane + at];
-            Cell::forward(gate, entering, next);
-            out[at] = next[0];
-            if (t + 1 < x.T) {
-              const bool keep = reset[a * x.T + t + 1] == 0;
-              for (int i = 0; i < S; ++i) s[i * plane + at + K] = keep ? next[i] : Value(0);
-            } else {
-              for (int i = 0; i < S; ++i) last[i * last_plane + (a * x.H + h) * K + k] = next[i];
-            }
-          });
+          for (int r = 0; r < rows; ++r) {
+            const std::int64_t a = first + r, row = x.row(a, h, t), to_plane = t + 1 < x.T ? plane : last_plane;
+            Value* const to = t + 1 < x.T ? s + (row + 1) * K : last + (a * x.H + h) * K;
+            const bool keep = t + 1 == x.T || reset[a * x.T + t + 1] == 0;
+            for_columns(team, K, [&](int k) {
+              Value gate[G], entering[S], next[S];
+              for (int i = 0; i < G; ++i) gate[i] = g[row * x.W + i * K + k];
+              for (int i = 0; i < S; ++i) entering[i] = s[i * plane + row * K + k];
+              Cell::forward(gate, entering, next);
+              out[row * K + k] = next[0];
+              for (int i = 0; i < S; ++i) to[i * to_plane + k] = keep ? next[i] : Value(0);
+            });
+          }
         }
       });
 }
@@ -98,20 +97,23 @@ void backward_kernel(const Extent& e, const Tensor& weight, const Tensor& resets
         const int K = static_cast<int>(x.K), n = Cell::kRecurrent * K;
         for (std::int64_t t = x.T - 1; t >= 0; --t) {
           rnn::team_barrier(team);
-          for_grid(team, rows, K, [&](int r, int k) {
-            const std::int64_t a = first + r, row = x.row(a, h, t), at = row * K + k, left = (a * x.H + h) * K + k;
+          for (int r = 0; r < rows; ++r) {
+            const std::int64_t a = first + r, row = x.row(a, h, t);
+            Value* const left = ds + (a * x.H + h) * K;
             const bool carried = t + 1 < x.T && reset[a * x.T + t + 1] == 0;
-            Value gate[G], entering[S], dnext[S], dgate[G], dentering[S];
-            for (int i = 0; i < G; ++i) gate[i] = g[row * x.W + i * K + k];
-            for (int i = 0; i < S; ++i) {
-              entering[i] = s[i * plane + at];
-              dnext[i] = carried ? ds[i * carry_plane + left] : Value(0);
-            }
-            dnext[0] += d[at];
-            Cell::backward(gate, entering, dnext, dgate, dentering);
-            for (int i = 0; i < G; ++i) dg[row * x.W + i * K + k] = dgate[i];
-            for (int i = 0; i < S; ++i) ds[i * carry_plane + left] = dentering[i];
-          });
+            for_columns(team, K, [&](int k) {
+              Value gate[G], entering[S], dnext[S], dgate[G], dentering[S];
+              for (int i = 0; i < G; ++i) gate[i] = g[row * x.W + i * K + k];
+              for (int i = 0; i < S; ++i) {
+                entering[i] = s[i * plane + row * K + k];
+                dnext[i] = carried ? left[i * carry_plane + k] : Value(0);
+              }
+              dnext[0] += d[row * K + k];
+              Cell::backward(gate, entering, dnext, dgate, dentering);
+              for (int i = 0; i < G; ++i) dg[row * x.W + i * K + k] = dgate[i];
+              for (int i = 0; i < S; ++i) left[i * carry_plane + k] = dentering[i];
+            });
+          }
           rnn::team_barrier(team);
           rnn::add_product<Value>(team, w + h * n * x.width, x.width, n,
                                   {dg + x.row(first, h, t) * x.W, x.H * x.T * x.W},
