@@ -37,8 +37,6 @@ Microbatch Loader::validation(std::int64_t first, std::int64_t count) const {
 
 Microbatch Loader::batch_of(const std::vector<Sequence>& sequences, std::int64_t first) const {
   const std::vector<std::int64_t> positions = shard_.positions();
-  const bool masked = settings_.objective.kind == "masked_token";
-  const MaskingRule rule{settings_.objective.masked_fraction, store_->info().vocabulary, mask_key};
   Microbatch result;
   std::vector<std::int32_t> tokens, targets;
   for (const Sequence& sequence : sequences) {
