@@ -179,7 +179,7 @@ TEST(S5, TargetsAreProductsOfMatrices) {
 }
 
 TEST(Tasks, TheLastAnswerAlone) {
-  for (const std::string& name : {"parity", "modular", "s5"}) {
+  for (const std::string name : {"parity", "modular", "s5"}) {
     for (const std::int64_t length : {1, 8, 9}) {
       const Sequence every = make_task(name, {}, length, 1)->training(0);
       const Sequence last = make_task(name, {.answers = "last"}, length, 1)->training(0);
