@@ -23,7 +23,10 @@ int main(int argc, char** argv) {
   using namespace longspan;
   using Command = int (*)(int, char**, const Comm&);
   const std::map<std::string, Command> commands = {
-      {"step", bench_step}, {"sequence", bench_sequence}, {"capacity", bench_capacity}, {"schedule", plan_schedule}};
+      {"step", bench_step},
+      {"sequence", bench_sequence},
+      {"capacity", bench_capacity},
+      {"schedule", [](int n, char** words, const Comm& world) { return plan_schedule(n, words, world); }}};
   const auto named = commands.find(argc > 1 ? argv[1] : "");
   const Command command = named == commands.end() ? bench_step : named->second;
   if (named != commands.end()) {

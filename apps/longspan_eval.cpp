@@ -1,4 +1,4 @@
-// longspan-eval: validation loss of a checkpoint, on any mesh.
+// longspan-eval: validation loss and accuracy of a checkpoint, on any mesh.
 #include <format>
 #include <iostream>
 
@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
     if (argument.given()) config = stored_config(argument.file());
     config.parallel = ParallelConfig{};
     Options options("longspan-eval",
-                    "Validation loss of a checkpoint, on any mesh of ranks:\n"
+                    "Validation loss and accuracy of a checkpoint, on any mesh of ranks:\n"
                     "  mpirun -n 4 longspan-eval CHECKPOINT --parallel.sequence 4 --data.corpus FILE\n"
                     "CHECKPOINT is a file, or a run's folder, whose newest checkpoint is taken.");
     bind(options, config);
@@ -25,10 +25,12 @@ int main(int argc, char** argv) {
     Session session(config, world);
     session.allocate(false);
     const TrainState state = load_checkpoint(argument.file(), session.mesh(), session.store(), nullptr);
-    const double loss = session.validation_loss();
+    const auto [loss, accuracy] = session.validate();
     if (world.rank() == 0) {
-      std::cout << std::format("{}: step {}, validation loss {:.6f} nats a token, {:.4f} bits a byte\n",
-                               argument.file(), state.step, loss, session.bits_per_byte(loss));
+      const std::string bits =
+          session.corpus() ? std::format(", {:.4f} bits a byte", session.bits_per_byte(loss)) : std::string();
+      std::cout << std::format("{}: step {}, validation loss {:.6f} nats a token{}, accuracy {:.2f}%\n",
+                               argument.file(), state.step, loss, bits, 100 * accuracy);
     }
     return 0;
   });

@@ -12,9 +12,9 @@ TITLES = {
     "comm_bytes": "Communication by axis", "comm_seconds": "Time in communication by axis",
     "memory_bytes": "Memory by category",
 }  # fmt: skip
-FROM_ZERO = {"tokens_per_second", "step_seconds", "peak_bytes", "learning_rate"}
+FROM_ZERO = {"accuracy", "tokens_per_second", "step_seconds", "peak_bytes", "learning_rate"}
 AXES = {"step", "tokens", "seconds", "loss"}  # of charts, or drawn by loss_panels
-ORDER = ["tokens_per_second", "step_seconds", "grad_norm", "learning_rate", "peak_bytes"]  # then any other column
+ORDER = ["accuracy", "tokens_per_second", "step_seconds", "grad_norm", "learning_rate", "peak_bytes"]  # then any other column
 GROUPS = ["data", "tensor", "pipeline", "sequence", "replicas", "model", "ends", "world"]
 STEADY = {"learning_rate", "peak_bytes"}  # need no mean
 VALIDATION = look(1)[0]

@@ -26,6 +26,7 @@ def summary(run):
     train, validation = run.train, run.validation
     best = validation.loc[validation["loss"].idxmin()] if len(finite(validation["loss"])) else {}
     last = train.iloc[-1] if len(train) else {}
+    accuracy = finite(validation.get("accuracy", []))
 
     def over_steps(column, reduce):
         return reduce(train[column]) if column in train and len(finite(train[column])) else None
@@ -35,6 +36,7 @@ def summary(run):
         "final_loss": last.get("loss"),
         "best_validation_loss": best.get("loss"),
         "best_validation_step": best.get("step"),
+        "best_validation_accuracy": accuracy.max() if len(accuracy) else None,
         "median_tokens_per_second": over_steps("tokens_per_second", pd.Series.median),
         "median_step_seconds": over_steps("step_seconds", pd.Series.median),
         "peak_bytes": over_steps("peak_bytes", pd.Series.max),
@@ -45,7 +47,8 @@ def summary(run):
 
 SUMMARY = {  # heading and unit of the columns
     "final_loss": ("Final loss", "nat/token"), "best_validation_loss": ("Best validation", "nat/token"),
-    "best_validation_step": ("at step", "1"), "median_tokens_per_second": ("Median throughput", "token/s"),
+    "best_validation_step": ("at step", "1"), "best_validation_accuracy": ("Best accuracy", "1"),
+    "median_tokens_per_second": ("Median throughput", "token/s"),
     "median_step_seconds": ("Median step", "s"), "peak_bytes": ("Peak memory", "byte"), "tokens": ("Tokens", "token"),
     "seconds": ("Time", "s"),
 }  # fmt: skip
@@ -124,10 +127,11 @@ def provenance(runs):
 
 
 def validation_table(runs):
-    """Of one run all its validation columns, of several the losses side by side."""
+    """Of one run all its validation columns that hold a number, of several the losses side by side."""
     validations = [run.validation.drop_duplicates("step", keep="last").set_index("step") for run in runs]
     if len(runs) == 1:
-        names = sorted(validations[0].columns, key=lambda name: name != "loss")
+        numbers = [name for name in validations[0].columns if validations[0][name].notna().any()]
+        names = sorted(numbers, key=lambda name: name != "loss")
         columns = {title(name): (validations[0][name], runs[0].units[name]) for name in names}
     else:
         columns = {run.name: (rows["loss"], run.units["loss"]) for run, rows in zip(runs, validations)}

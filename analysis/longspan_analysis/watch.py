@@ -56,6 +56,8 @@ def facts(run):
         return {"step": f"0{planned}"}
     last = run.train.iloc[-1]
     found = {"step": f"{run.steps_done}{planned}", "loss": f"{last['loss']:.4f}"}
+    if run.config.get("data.task", "none") != "none":
+        found["accuracy"] = f"{100 * last['accuracy']:.1f}%"
     if len(run.validation):
         final = run.validation.iloc[-1]
         found["validation"] = f"{final['loss']:.4f} at step {final['step']:.0f}"

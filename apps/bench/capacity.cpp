@@ -6,6 +6,7 @@
 #include "bench/commands.hpp"
 #include "comm/together.hpp"
 #include "train/capacity_benchmark.hpp"
+#include "train/session.hpp"
 
 namespace longspan {
 

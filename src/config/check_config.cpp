@@ -163,6 +163,10 @@ void check(const TrainConfig& config) {
   check_parallel(config.parallel);
   at_least("data.sequence_length", config.data.sequence_length, 1);
   at_least("data.batch", config.data.batch, 1);
+  require(config.data.task == "none" || config.data.corpus.empty(),
+          "data.task = {} and data.corpus = {} exclude each other; leave one of them out", config.data.task,
+          config.data.corpus);
+  check(config.task, config.data.task, config.data.sequence_length);
   up_to("data.validation_fraction", config.data.validation_fraction, 0.5);
   check_objective(config);
   check_shares(config);

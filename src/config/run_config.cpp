@@ -50,6 +50,8 @@ void bind(Options& options, ParallelConfig& config) {
 
 void bind(Options& options, DataConfig& config) {
   options.add("data.corpus", config.corpus, "Token store made by longspan-prepare.")
+      .add_choice("data.task", config.task, {"none", "mqar", "induction", "copy", "parity", "modular", "s5"},
+                  "Task whose sequences are made up instead of read; its sizes are the [task] keys.")
       .add("data.sequence_length", config.sequence_length, "Tokens a sequence.")
       .add("data.batch", config.batch, "Sequences a step, over all ranks.")
       .add("data.validation_fraction", config.validation_fraction, "Part of the corpus, at its end, for validation.")
@@ -93,6 +95,7 @@ void bind(Options& options, TrainConfig& config) {
   bind(options, config.parallel);
   bind(options, config.data);
   bind(options, config.objective);
+  bind(options, config.task);
   bind(options, config.optimizer);
   bind(options, config.checkpoint);
   bind(options, config.validation);

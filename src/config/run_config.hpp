@@ -6,6 +6,7 @@
 
 #include "config/model_config.hpp"
 #include "config/options.hpp"
+#include "config/task_config.hpp"
 
 namespace longspan {
 
@@ -23,18 +24,19 @@ struct RunConfig {
 
 struct ParallelConfig {
   std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;
-  std::string sequence_method = "ring";   // how attention crosses the sequence axis; auto: chosen
-  std::int64_t sequence_inner = 0;        // neighbours of ulysses_ring and double_ring; 0: chosen
-  std::string sequence_shard = "auto";    // auto, contiguous, zigzag, striped
-  std::string schedule = "1f1b";          // gpipe, 1f1b, interleaved, zb-h1, zb-v, file:PATH
-  std::int64_t virtual_stages = 0;        // chunks of the model a stage; 0: as the schedule has
-  std::string stage_layers;               // layers of each chunk, 3,4,4,1; empty: by their cost
-  std::int64_t microbatches = 1;          // per step and data rank
-  std::string recompute = "none";         // none, block
+  std::string sequence_method = "ring";  // how attention crosses the sequence axis; auto: chosen
+  std::int64_t sequence_inner = 0;       // neighbours of ulysses_ring and double_ring; 0: chosen
+  std::string sequence_shard = "auto";   // auto, contiguous, zigzag, striped
+  std::string schedule = "1f1b";         // gpipe, 1f1b, interleaved, zb-h1, zb-v, file:PATH
+  std::int64_t virtual_stages = 0;       // chunks of the model a stage; 0: as the schedule has
+  std::string stage_layers;              // layers of each chunk, 3,4,4,1; empty: by their cost
+  std::int64_t microbatches = 1;         // per step and data rank
+  std::string recompute = "none";        // none, block
 };
 
 struct DataConfig {
   std::string corpus;                   // token store made by longspan-prepare
+  std::string task = "none";            // made-up sequences instead: mqar, induction, copy, parity, modular, s5
   std::int64_t sequence_length = 1024;  // T, tokens
   std::int64_t batch = 8;               // sequences a step, over all ranks
   double validation_fraction = 0.02;    // of the corpus, at its end
@@ -44,9 +46,6 @@ struct DataConfig {
 struct ObjectiveConfig {
   std::string kind = "next_token";  // next_token, masked_token
   double masked_fraction = 0.15;    // of the positions, to be predicted by masked_token
-
-  // Tokens that the model knows besides those of the corpus: the mask.
-  std::int64_t extra_tokens() const { return kind == "masked_token" ? 1 : 0; }
 };
 
 struct OptimizerConfig {
@@ -75,6 +74,7 @@ struct TrainConfig {
   ParallelConfig parallel;
   DataConfig data;
   ObjectiveConfig objective;
+  TaskConfig task;
   OptimizerConfig optimizer;
   CheckpointConfig checkpoint;
   ValidationConfig validation;

@@ -38,6 +38,9 @@ std::unique_ptr<Tokenizer> make_byte_tokenizer() { return std::make_unique<ByteT
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& name, const std::string& model) {
   if (name == "byte") return make_byte_tokenizer();
   if (name == "sentencepiece") return make_sentencepiece_tokenizer(model);
+  if (name == "none") {
+    throw UserError("the model was trained on a task and knows no text; use longspan-eval to see how well it does");
+  }
   throw UserError("unknown tokenizer '{}'; this program knows byte and sentencepiece", name);
 }
 

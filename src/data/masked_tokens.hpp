@@ -5,6 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+
+#include "data/sequence_source.hpp"
 
 namespace longspan {
 
@@ -20,5 +23,25 @@ struct MaskedToken {
 };
 
 MaskedToken mask_token(const MaskingRule& rule, std::int32_t original, std::int64_t sequence, std::int64_t position);
+
+// The sequences of another source with some of their tokens hidden; the targets are what was hidden. Masks of training
+// depend on the seed and the number of the sequence; those of validation are the same in every run.
+class MaskedTokens : public SequenceSource {
+ public:
+  MaskedTokens(std::shared_ptr<const SequenceSource> whole, double fraction, std::uint64_t seed);
+
+  std::int64_t vocabulary() const override { return whole_->vocabulary() + 1; }  // and the mask
+  std::int64_t length() const override { return whole_->length(); }
+  Sequence training(std::int64_t i) const override;
+  Sequence validation(std::int64_t i) const override;
+  std::int64_t validation_count() const override { return whole_->validation_count(); }
+
+ private:
+  Sequence masked(Sequence sequence, std::int64_t number, std::uint64_t key) const;
+
+  std::shared_ptr<const SequenceSource> whole_;
+  double fraction_;
+  std::uint64_t training_key_, validation_key_;
+};
 
 }  // namespace longspan

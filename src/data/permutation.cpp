@@ -2,7 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
-#include "data/loader.hpp"
+#include "data/store_windows.hpp"
 
 namespace longspan {
 namespace {

@@ -57,7 +57,8 @@ using MixerFactory = std::function<std::unique_ptr<Mixer>(ParameterStore&, const
 // By name; an unknown one is a UserError that lists the known ones.
 std::unique_ptr<Mixer> make_mixer(const std::string& kind, ParameterStore& store, const MixerSettings& settings);
 std::vector<std::string> mixer_names();
-// Whether a mixer runs over positions one after the other, so that ranks of the sequence axis hold contiguous runs.
+// Whether a mixer runs over positions one after the other: where all do, ranks of the sequence axis hold contiguous
+// runs.
 bool is_recurrent(const std::string& kind);
 
 }  // namespace longspan

@@ -13,7 +13,9 @@
 #include "mixers/mamba.hpp"
 #include "mixers/mamba2.hpp"
 #include "mixers/mixer.hpp"
+#include "mixers/recurrent.hpp"
 #include "mixers/retnet.hpp"
+#include "mixers/rnn.hpp"
 
 namespace longspan {
 namespace {
@@ -32,19 +34,30 @@ Entry entry(Run run = std::is_base_of_v<RecurrentMixer, M> ? Run::forwards : Run
           run};
 }
 
+Entry rnn(ops::RnnCell cell) {
+  return {[cell](ParameterStore& store, const MixerSettings& settings) {
+            return std::make_unique<Rnn>(store, settings, cell);
+          },
+          Run::forwards};
+}
+
 const std::map<std::string, Entry>& registry() {
   static const std::map<std::string, Entry> mixers = {
       {"aaren", entry<Aaren>()},
       {"attention", entry<Attention>()},
       {"deltanet", entry<DeltaNet>()},
+      {"elman", rnn(ops::RnnCell::elman)},
       {"gated_deltanet", entry<GatedDeltaNet>()},
       {"gla", entry<GatedLinearAttention>()},
+      {"gru", rnn(ops::RnnCell::gru)},
       {"hydra", entry<Hydra>(Run::both_ways)},
       {"linformer", entry<Linformer>()},
       {"linear_attention", entry<LinearAttention>()},
+      {"lstm", rnn(ops::RnnCell::lstm)},
       {"mamba", entry<Mamba>()},
       {"mamba2", entry<Mamba2>()},
       {"retnet", entry<RetNet>()},
+      {"slstm", rnn(ops::RnnCell::slstm)},
   };
   return mixers;
 }

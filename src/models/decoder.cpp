@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include "autograd/functions/basic.hpp"
-#include "autograd/functions/linear_cross_entropy.hpp"
 #include "autograd/functions/tensor_axis.hpp"
 #include "autograd/recompute.hpp"
 #include "config/mixer_pattern.hpp"
@@ -127,8 +126,8 @@ Variable Decoder::blocks(const Context& context, const Variable& x, int chunk, c
   return y;
 }
 
-double Decoder::loss(const Context& context, const Variable& x, const Tensor& targets, double factor,
-                     const GroupDone& done) const {
+Answers Decoder::loss(const Context& context, const Variable& x, const Tensor& targets, double factor,
+                      const GroupDone& done) const {
   if (done) context.tape.record("group_done", {}, [=, this] { done(head_group_); });
   const Variable normed = final_norm_->forward(context, x);
   const Variable input = enter_tensor_region(context.tape, normed, context.mesh.tensor());

@@ -2,6 +2,12 @@
 
 namespace longspan {
 
+DecoderSettings on_one_rank(DecoderSettings settings) {
+  settings.sequence_method = "ring";
+  settings.sequence_inner = 1;
+  return settings;
+}
+
 MixerSettings mixer_settings(const DecoderSettings& settings, int layer, int group) {
   return {.layer = layer,
           .group = group,

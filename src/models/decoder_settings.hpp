@@ -20,6 +20,9 @@ struct DecoderSettings {
   int sequence_inner = 1;
 };
 
+// The same model on one rank, where nothing crosses the sequence axis.
+DecoderSettings on_one_rank(DecoderSettings settings);
+
 // Those of the token mixer of one layer, whose parameters are in `group`.
 MixerSettings mixer_settings(const DecoderSettings& settings, int layer, int group);
 

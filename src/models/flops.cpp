@@ -13,7 +13,7 @@ ForwardFlops forward_flops(const DecoderSettings& settings, std::int64_t t) {
   ParameterStore shapes({}, {});
   for (const std::string& kind : expand_mixers(model.mixers, model.layers)) {
     const auto layer = static_cast<int>(flops.layers.size());
-    const auto mixer = make_mixer(kind, shapes, mixer_settings(settings, layer, 0));
+    const auto mixer = make_mixer(kind, shapes, mixer_settings(on_one_rank(settings), layer, 0));
     flops.layers.push_back(feed_forward + mixer->cost(t).forward_flops);
   }
   return flops;

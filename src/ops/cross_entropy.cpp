@@ -90,6 +90,16 @@ void check_rows(const char* op, std::int64_t rows, std::initializer_list<const T
 }
 
 template <class A>
+void largest_kernel(const Tensor& maxima, const Tensor& target_logit, const Tensor& target, const Tensor& hits) {
+  const A *const largest = maxima.data<A>(), *const picked = target_logit.data<A>();
+  const std::int32_t* const at = target.data<std::int32_t>();
+  std::int32_t* const hit = hits.data<std::int32_t>();
+  for_elements(
+      "longspan::ops::count_largest", target.size(),
+      KOKKOS_LAMBDA(std::int64_t n) { hit[n] = at[n] >= 0 && picked[n] >= largest[n] ? 1 : 0; });
+}
+
+template <class A>
 double sum_on_host(const Tensor& losses) {
   double sum = 0;
   for (const A loss : losses.to_host<A>()) sum += static_cast<double>(loss);
@@ -129,6 +139,16 @@ double finish_cross_entropy(const Tensor& maxima, const Tensor& sums, const Tens
   }
   finish_kernel<float>(maxima, sums, target_logit, target, lse, rows);
   return sum_on_host<float>(rows);
+}
+
+std::int64_t count_largest(const Tensor& maxima, const Tensor& target_logit, const Tensor& target) {
+  check_rows("count_largest", maxima.size(), {&target_logit, &target});
+  const Tensor hits = Tensor::empty(target.shape(), Dtype::int32, Memory::workspace, "right answers");
+  dispatch_accumulation("count_largest", maxima.dtype(),
+                        [&]<class A>() { largest_kernel<A>(maxima, target_logit, target, hits); });
+  std::int64_t count = 0;
+  for (const std::int32_t hit : hits.to_host<std::int32_t>()) count += hit;
+  return count;
 }
 
 }  // namespace longspan::ops

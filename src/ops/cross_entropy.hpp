@@ -24,4 +24,7 @@ void softmax_gradient(const Tensor& logits, const Tensor& lse, const Tensor& tar
 double finish_cross_entropy(const Tensor& maxima, const Tensor& sums, const Tensor& target_logit, const Tensor& target,
                             const Tensor& lse, const Tensor& losses);
 
+// Rows with target >= 0 whose target has the largest logit of all: right answers. Before `maxima` becomes lse.
+std::int64_t count_largest(const Tensor& maxima, const Tensor& target_logit, const Tensor& target);
+
 }  // namespace longspan::ops

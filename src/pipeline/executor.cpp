@@ -30,8 +30,8 @@ PipelineExecutor::PipelineExecutor(const Mesh& mesh, const Decoder& decoder, con
 
 PipelineExecutor::~PipelineExecutor() = default;
 
-double PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone& done,
-                               const std::function<void()>& poll) {
+Answers PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone& done,
+                                const std::function<void()>& poll) {
   input_ = &input;
   done_ = done;
   poll_ = poll;
@@ -43,21 +43,21 @@ double PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone&
     clock_.restart();
   }
   run(schedule_.actions[static_cast<std::size_t>(mesh_.at().pipeline)]);
-  return loss_;
+  return answers_;
 }
 
-double PipelineExecutor::evaluate(const StepInput& input, std::int64_t microbatches) {
+Answers PipelineExecutor::evaluate(const StepInput& input, std::int64_t microbatches) {
   input_ = &input;
   done_ = {};
   poll_ = {};
   training_ = false;
   const Schedule forwards = forward_schedule(schedule_.stage_of, schedule_.stages, static_cast<int>(microbatches));
   run(forwards.actions[static_cast<std::size_t>(mesh_.at().pipeline)]);
-  return loss_;
+  return answers_;
 }
 
 void PipelineExecutor::run(const std::vector<Action>& actions) {
-  loss_ = 0;
+  answers_ = {};
   for (const Action& a : actions) {
     if (is_message(a.kind)) {
       perform(a);
@@ -154,7 +154,7 @@ void PipelineExecutor::forward(const Action& a) {
   const Variable x = chunk_input(a, context, done);
   run.output = decoder_.blocks(context, x, a.chunk, done);
   const bool last = a.chunk + 1 == schedule_.chunks();
-  if (last) loss_ += decoder_.loss(context, run.output, batch.targets, input_->factor, done);
+  if (last) answers_ += decoder_.loss(context, run.output, batch.targets, input_->factor, done);
   if (last && !training_) end(a);
   // A microbatch passes the chunks of a stage in the order of depth.
   const auto& stage_of = schedule_.stage_of;

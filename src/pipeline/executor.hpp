@@ -35,12 +35,12 @@ class PipelineExecutor {
   const Schedule& schedule() const { return schedule_; }
 
   // Forward and backward of all microbatches; gradients are added to the parameters'. `done` hears of parameter groups
-  // whose gradients are complete, `poll` runs between operations. Returns this rank's sum of token losses (0 but on the
+  // whose gradients are complete, `poll` runs between operations. Returns this rank's sums over tokens (0 but on the
   // stage of the last chunk).
-  double train(const StepInput& input, const Decoder::GroupDone& done, const std::function<void()>& poll);
+  Answers train(const StepInput& input, const Decoder::GroupDone& done, const std::function<void()>& poll);
 
   // Forward only.
-  double evaluate(const StepInput& input, std::int64_t microbatches);
+  Answers evaluate(const StepInput& input, std::int64_t microbatches);
 
   // Whether train() measures its actions, in seconds since all ranks started together; waiting for a message is not
   // part of an action. Collective over the world in train().
@@ -87,7 +87,7 @@ class PipelineExecutor {
   Decoder::GroupDone done_;
   std::function<void()> poll_;
   bool training_ = true;
-  double loss_ = 0;
+  Answers answers_;
   std::map<int, Microbatch> data_;  // of microbatches that have not passed all chunks of this stage
   std::map<Key, std::unique_ptr<Running>> running_;
   Sent activation_sent_, gradient_sent_;

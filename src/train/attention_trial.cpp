@@ -71,9 +71,14 @@ PassSeconds AttentionTrial::time(Part part) const {
   Tape tape;
   ops::AttentionRules rules;
   rules.scale = 1 / std::sqrt(static_cast<double>(layer_.sizes.head_width));
-  const AttentionLayer layer{
-      tape, (part == Part::products ? alone_ : axis_).axes(), shard_, layer_.mask, layer_.sizes.batch, {}, visibility,
-      rules};
+  const AttentionLayer layer{.tape = tape,
+                             .axes = (part == Part::products ? alone_ : axis_).axes(),
+                             .shard = shard_,
+                             .mask = layer_.mask,
+                             .batch = layer_.sizes.batch,
+                             .document_starts = {},
+                             .visibility = visibility,
+                             .rules = rules};
   const Variable q(q_), kv(kv_);
   MemoryPool::instance().reset_peak();
   PassSeconds seconds;

@@ -20,7 +20,7 @@ using hdf5::Handle;
 
 constexpr hsize_t kChunk = 256;  // rows
 constexpr std::int64_t kMetricsVersion = 1;
-constexpr std::size_t kSecondsColumn = 5;  // of train_columns
+constexpr std::size_t kSecondsColumn = 6;  // of train_columns
 
 // One dataset of a table: float64 or int64.
 struct Column {
@@ -37,7 +37,7 @@ std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
 std::uint64_t bits(std::int64_t value) { return std::bit_cast<std::uint64_t>(value); }
 
 Row bits(const TrainRow& r) {
-  Row row = {bits(r.step),   bits(r.loss),    bits(r.grad_norm),         bits(r.learning_rate),
+  Row row = {bits(r.step),   bits(r.loss),    bits(r.accuracy),          bits(r.grad_norm), bits(r.learning_rate),
              bits(r.tokens), bits(r.seconds), bits(r.tokens_per_second), bits(r.peak_bytes)};
   for (const char* group : kCountedGroups) {
     const auto found = r.comm_bytes.find(group);
@@ -46,23 +46,23 @@ Row bits(const TrainRow& r) {
   return row;
 }
 
-Row bits(const ValidationRow& r) { return {bits(r.step), bits(r.loss), bits(r.bits_per_byte)}; }
+Row bits(const ValidationRow& r) { return {bits(r.step), bits(r.loss), bits(r.accuracy), bits(r.bits_per_byte)}; }
 
 std::vector<Column> train_columns() {
-  std::vector<Column> columns = {{"step", "1", true},
-                                 {"loss", "nat/token", false},
-                                 {"grad_norm", "1", false},
-                                 {"learning_rate", "1", false},
-                                 {"tokens", "token", true},
-                                 {"seconds", "s", false},
-                                 {"tokens_per_second", "token/s", false},
+  std::vector<Column> columns = {{"step", "1", true},           {"loss", "nat/token", false},
+                                 {"accuracy", "1", false},      {"grad_norm", "1", false},
+                                 {"learning_rate", "1", false}, {"tokens", "token", true},
+                                 {"seconds", "s", false},       {"tokens_per_second", "token/s", false},
                                  {"peak_bytes", "byte", true}};
   for (const char* group : kCountedGroups) columns.push_back({std::string("comm_bytes/") + group, "byte", true});
   return columns;
 }
 
 std::vector<Column> validation_columns() {
-  return {{"step", "1", true}, {"loss", "nat/token", false}, {"bits_per_byte", "bit/byte", false}};
+  return {{"step", "1", true},
+          {"loss", "nat/token", false},
+          {"accuracy", "1", false},
+          {"bits_per_byte", "bit/byte", false}};
 }
 
 // The columns of a group in a file that is being written.

@@ -19,7 +19,7 @@ inline constexpr std::array<const char*, 8> kCountedGroups = {"data",     "tenso
 
 struct TrainRow {
   std::int64_t step = 0;  // steps done, this one included
-  double loss = 0, grad_norm = 0, learning_rate = 0;
+  double loss = 0, accuracy = 0, grad_norm = 0, learning_rate = 0;
   std::int64_t tokens = 0;  // trained on since step 0
   double seconds = 0;       // since the start of the run
   double tokens_per_second = 0;
@@ -29,7 +29,8 @@ struct TrainRow {
 
 struct ValidationRow {
   std::int64_t step = 0;  // steps done before
-  double loss = 0, bits_per_byte = 0;
+  double loss = 0, accuracy = 0;
+  double bits_per_byte = 0;  // NaN where there is no text
 };
 
 class MetricsWriter {

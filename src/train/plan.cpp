@@ -47,7 +47,6 @@ std::string describe_pipeline(const Session& session) {
 // What needs neither storage nor other ranks.
 Lines describe_work(const Session& session) {
   const TrainConfig& config = session.config();
-  const TokenStoreInfo& corpus = session.corpus().info();
   const auto parameters = static_cast<double>(session.parameters());
   const double flops =
       session.decoder().training_flops(config.data.sequence_length) * static_cast<double>(config.data.batch);
@@ -67,15 +66,23 @@ Lines describe_work(const Session& session) {
                                 device::description(), shard));
   if (!session.sequence_choice().empty()) lines.add("sequence", session.sequence_choice());
   if (config.parallel.pipeline > 1) lines.add("pipeline", describe_pipeline(session));
-  lines.add("corpus", std::format("{}: {} tokens in {} documents, {} ({} vocabulary)", session.corpus().path(),
-                                  format_count(static_cast<double>(corpus.tokens)), corpus.documents, corpus.tokenizer,
-                                  corpus.vocabulary));
+  if (const TokenStore* corpus = session.corpus()) {
+    const TokenStoreInfo& info = corpus->info();
+    lines.add("corpus", std::format("{}: {} tokens in {} documents, {} ({} vocabulary)", corpus->path(),
+                                    format_count(static_cast<double>(info.tokens)), info.documents, info.tokenizer,
+                                    info.vocabulary));
+  } else {
+    lines.add("task", std::format("{} ({} vocabulary)", config.data.task, session.vocabulary()));
+  }
   lines.add("step",
             std::format("{} sequences of {} tokens in {} microbatches: {} tokens, {:.1f} GFLOP", config.data.batch,
                         config.data.sequence_length, config.parallel.microbatches, format_count(tokens), flops / 1e9));
-  lines.add("run", std::format("{} steps, {} tokens, {:.2f} passes over the corpus", config.run.steps,
-                               format_count(tokens * static_cast<double>(config.run.steps)),
-                               tokens * static_cast<double>(config.run.steps) / static_cast<double>(corpus.tokens)));
+  const double all = tokens * static_cast<double>(config.run.steps);
+  std::string passes;
+  if (const TokenStore* corpus = session.corpus()) {
+    passes = std::format(", {:.2f} passes over the corpus", all / static_cast<double>(corpus->info().tokens));
+  }
+  lines.add("run", std::format("{} steps, {} tokens{}", config.run.steps, format_count(all), passes));
   return lines;
 }
 
@@ -134,7 +141,7 @@ std::string dry_run_text(TrainConfig config) {
   const std::int64_t limit = std::exchange(config.run.memory_limit, 0);  // the plan says by how much it is too small
   std::vector<StepAccount> stages;
   for (int stage = 0; stage < mesh.pipeline; ++stage) {
-    stages.push_back(account_fullest_rank(config, stage, session.corpus().info().vocabulary));
+    stages.push_back(account_fullest_rank(config, stage, session.vocabulary()));
   }
   add_memory(lines, stages);
   add_limit(lines, stages, limit);

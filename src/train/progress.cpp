@@ -42,9 +42,10 @@ std::string format_count(double count) {
 }
 
 std::string ProgressLine::text() const {
-  return std::format("step {:>{}}/{}  loss {:.4f}  {:>6} tokens/s  {:>3.0f}% of matrix rate  peak {}  {} left", step,
-                     std::to_string(steps).size(), steps, loss, format_count(tokens_per_second), 100 * utilisation,
-                     format_bytes(static_cast<double>(peak_bytes)), format_duration(seconds_left));
+  const std::string answers = accuracy ? std::format("  accuracy {:5.1f}%", 100 * *accuracy) : "";
+  return std::format("step {:>{}}/{}  loss {:.4f}{}  {:>6} tokens/s  {:>3.0f}% of matrix rate  peak {}  {} left", step,
+                     std::to_string(steps).size(), steps, loss, answers, format_count(tokens_per_second),
+                     100 * utilisation, format_bytes(static_cast<double>(peak_bytes)), format_duration(seconds_left));
 }
 
 Reporter::Reporter(bool speaks, const std::string& log) : speaks_(speaks), terminal_(watched_on_terminal()) {

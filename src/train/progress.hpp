@@ -4,13 +4,16 @@
 
 #include <cstdint>
 #include <fstream>
+#include <optional>
 #include <string>
 
 namespace longspan {
 
 struct ProgressLine {
   std::int64_t step = 0, steps = 0;  // steps done
-  double loss = 0, tokens_per_second = 0;
+  double loss = 0;
+  std::optional<double> accuracy = {};  // of the answers of a task
+  double tokens_per_second = 0;
   double utilisation = 0;      // of the measured matrix rate of all ranks, 0 to 1
   std::size_t peak_bytes = 0;  // of the fullest rank
   double seconds_left = 0;

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "config/mixer_pattern.hpp"
+#include "data/masked_tokens.hpp"
+#include "data/store_windows.hpp"
+#include "data/tasks.hpp"
 #include "mixers/mixer.hpp"
 #include "mixers/sequence/choose.hpp"
-#include "train/sequence_choice.hpp"
 #include "train/pipeline_config.hpp"
+#include "train/sequence_choice.hpp"
 
 namespace longspan {
 namespace {
@@ -22,8 +26,22 @@ int sequence_inner(const TrainConfig& config) {
 // The error of one rank would leave the others waiting in the next collective: every rank opens the corpus itself and
 // sees the same file, so that all of them throw.
 std::shared_ptr<const TokenStore> open_corpus(const DataConfig& data) {
-  if (data.corpus.empty()) throw UserError("data.corpus is not set; name a token store made by longspan-prepare");
+  if (data.task != "none") return nullptr;
+  if (data.corpus.empty()) {
+    throw UserError("data.corpus is not set; name a token store made by longspan-prepare, or a data.task");
+  }
   return std::make_shared<const TokenStore>(data.corpus);
+}
+
+std::shared_ptr<const SequenceSource> make_source(const TrainConfig& config, std::shared_ptr<const TokenStore> corpus) {
+  const std::int64_t length = config.data.sequence_length;
+  const auto seed = static_cast<std::uint64_t>(config.run.seed);
+  if (corpus == nullptr) return make_task(config.data.task, config.task, length, seed);
+  const auto windows = std::make_shared<const StoreWindows>(
+      std::move(corpus),
+      WindowSettings{.length = length, .seed = seed, .validation_fraction = config.data.validation_fraction});
+  if (config.objective.kind != "masked_token") return windows;
+  return std::make_shared<const MaskedTokens>(windows, config.objective.masked_fraction, seed);
 }
 
 }  // namespace
@@ -58,24 +76,22 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
       corpus_(std::move(corpus)),
       shard_(shard_kind(config), config.data.sequence_length, mesh_.shape().sequence, mesh_.at().sequence),
       store_(mesh_.shape(), mesh_.at()) {
+  const std::shared_ptr<const SequenceSource> source = make_source(config_, corpus_);
   if (config_.parallel.sequence_method == "auto") {
-    const SequenceChoice choice = choose_sequence_method(config_, mesh_, corpus_->info().vocabulary);
+    const SequenceChoice choice =
+        choose_sequence_method(config_, mesh_, corpus_ ? corpus_->info().vocabulary : source->vocabulary());
     config_.parallel.sequence_method = choice.method;
     sequence_choice_ = choice.text;
   }
   MemoryPool::instance().set_limit(static_cast<std::size_t>(config_.run.memory_limit));
-  loader_ = std::make_unique<Loader>(corpus_,
-                                     LoaderSettings{.sequence_length = config_.data.sequence_length,
-                                                    .batch = config_.data.batch,
+  loader_ = std::make_unique<Loader>(source,
+                                     LoaderSettings{.batch = config_.data.batch,
                                                     .microbatches = config_.parallel.microbatches,
                                                     .data_ranks = mesh_.shape().data,
-                                                    .data_rank = mesh_.at().data,
-                                                    .seed = static_cast<std::uint64_t>(config_.run.seed),
-                                                    .validation_fraction = config_.data.validation_fraction,
-                                                    .objective = config_.objective},
+                                                    .data_rank = mesh_.at().data},
                                      shard_);
   const DecoderSettings settings{.model = config_.model,
-                                 .vocabulary = corpus_->info().vocabulary + config_.objective.extra_tokens(),
+                                 .vocabulary = vocabulary(),
                                  .max_length = config_.data.sequence_length,
                                  .shard = shard_.kind(),
                                  .mask_documents = config_.data.mask_documents,
@@ -94,7 +110,7 @@ void Session::allocate(bool training) {
 
 std::int64_t Session::parameters() const {
   ParameterStore one_rank({}, {});
-  const Decoder whole(decoder_->settings(), one_rank);
+  const Decoder whole(on_one_rank(decoder_->settings()), one_rank);
   return one_rank.counted_elements();
 }
 
@@ -105,8 +121,8 @@ std::int64_t Session::state_bytes() const {
   return store_.local_elements() * (value + 3 * accumulated + (value == accumulated ? 0 : accumulated));
 }
 
-double Session::validation_loss() {
-  const std::int64_t count = std::min(config_.validation.sequences, loader_->validation_windows());
+Session::Validation Session::validate() {
+  const std::int64_t count = std::min(config_.validation.sequences, loader_->source().validation_count());
   const Range mine = split(count, mesh_.shape().data, mesh_.at().data);
   const std::int64_t size =
       std::max<std::int64_t>(1, config_.data.batch / (config_.parallel.data * config_.parallel.microbatches));
@@ -120,17 +136,21 @@ double Session::validation_loss() {
                               return data;
                             },
                         .mask_documents = config_.data.mask_documents};
-  const double loss = executor_->evaluate(input, batches);
-  const double all_targets = mesh_.replicas().all_reduce_value(targets);
-  if (all_targets == 0) {
+  const Answers answers = executor_->evaluate(input, batches);
+  const double all = mesh_.replicas().all_reduce_value(targets);
+  if (all == 0) {
     throw UserError(
         "no token of the {} validation sequences is hidden; raise validation.sequences or objective.masked_fraction",
         count);
   }
-  return mesh_.pipeline().all_reduce_value(mesh_.replicas().all_reduce_value(loss)) / all_targets;
+  const auto sum = [&](auto value) {
+    return static_cast<double>(mesh_.pipeline().all_reduce_value(mesh_.replicas().all_reduce_value(value)));
+  };
+  return {.loss = sum(answers.loss) / all, .accuracy = sum(answers.correct) / all};
 }
 
 double Session::bits_per_byte(double loss) const {
+  if (!corpus_) return std::numeric_limits<double>::quiet_NaN();
   const TokenStoreInfo& info = corpus_->info();
   return loss / std::numbers::ln2 * static_cast<double>(info.tokens) / static_cast<double>(info.source_bytes);
 }

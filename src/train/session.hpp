@@ -7,6 +7,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "config/run_config.hpp"
 #include "data/loader.hpp"
+#include "data/token_store.hpp"
 #include "models/decoder.hpp"
 #include "optim/optimizer.hpp"
 #include "pipeline/executor.hpp"
@@ -22,7 +23,7 @@ class Session {
  public:
   // Declares the model; allocates nothing. Collective over the world.
   Session(const TrainConfig& config, const Comm& world);
-  // The same on a given corpus instead of data.corpus.
+  // The same on a given corpus instead of data.corpus; null where data.task is set.
   Session(const TrainConfig& config, const Comm& world, std::shared_ptr<const TokenStore> corpus);
 
   // Parameters with their initial values; with `training` also gradients and optimizer states.
@@ -30,7 +31,9 @@ class Session {
 
   const TrainConfig& config() const { return config_; }
   const Mesh& mesh() const { return mesh_; }
-  const TokenStore& corpus() const { return *corpus_; }
+  // Null where a task makes up the sequences.
+  const TokenStore* corpus() const { return corpus_.get(); }
+  std::int64_t vocabulary() const { return loader_->source().vocabulary(); }
   const Loader& loader() const { return *loader_; }
   const Schedule& schedule() const { return schedule_; }
   const Decoder& decoder() const { return *decoder_; }
@@ -45,9 +48,12 @@ class Session {
   std::int64_t parameters() const;
   // Bytes this rank will hold for parameters, gradients and optimizer states.
   std::int64_t state_bytes() const;
-  // Mean loss of a target over the first validation sequences, the same on every rank. Collective.
-  double validation_loss();
-  // Nats a token to bits a byte of the corpus' text.
+  // Means over the targets of the first validation sequences, the same on every rank. Collective.
+  struct Validation {
+    double loss = 0, accuracy = 0;  // nats a token; share of targets that are the most probable token
+  };
+  Validation validate();
+  // Nats a token to bits a byte of the corpus' text; NaN for a task.
   double bits_per_byte(double loss) const;
 
  private:

@@ -21,9 +21,10 @@ class OwnCounters {
   CommCounters before_;
 };
 
-// Windows for training and for validation.
-std::shared_ptr<const TokenStore> blank_corpus(std::int64_t vocabulary, std::int64_t sequence_length) {
-  return std::make_shared<const TokenStore>(TokenStore::blank(vocabulary, 2 * sequence_length + 1));
+// Windows for training and for validation. A task needs none.
+std::shared_ptr<const TokenStore> blank_corpus(const DataConfig& data, std::int64_t vocabulary) {
+  if (data.task != "none") return nullptr;
+  return std::make_shared<const TokenStore>(TokenStore::blank(vocabulary, 2 * data.sequence_length + 1));
 }
 
 }  // namespace
@@ -40,7 +41,7 @@ StepAccount account_step(const TrainConfig& config, const MeshCoordinate& at, st
   const ShapeOnly shape_only;
   const OwnCounters counters;
   Session session(config, Comm::phantom("world", mesh.size(), rank_of(mesh, at)),
-                  blank_corpus(vocabulary, config.data.sequence_length));
+                  blank_corpus(config.data, vocabulary));
   session.allocate(true);
   TrainingStep(session).run(0);
 

@@ -101,8 +101,8 @@ int Trainer::run() {
   reporter_.say(std::format("matrix     {:.1f} GFLOP/s, all ranks together", matrix_rate_ / 1e9));
   // The first to read all tokens, and so the first to find a damaged one.
   together(session_.mesh().world(), [&] {
-    if (session_.mesh().world().rank() != 0) return;
-    const double entropy = unigram_entropy(session_.corpus(), 0, session_.corpus().info().tokens);
+    if (session_.mesh().world().rank() != 0 || session_.corpus() == nullptr) return;
+    const double entropy = unigram_entropy(*session_.corpus(), 0, session_.corpus()->info().tokens);
     reporter_.say(std::format("unigram    {:.4f} nats a token, {:.3f} bits a byte: what counting tokens alone reaches",
                               entropy, session_.bits_per_byte(entropy)));
   });
@@ -147,6 +147,7 @@ void Trainer::report(const StepResult& result, double seconds) {
 
   TrainRow row{.step = steps_done_,
                .loss = result.loss,
+               .accuracy = result.accuracy,
                .grad_norm = result.gradient_norm,
                .learning_rate = result.learning_rate,
                .tokens = tokens_,
@@ -162,6 +163,7 @@ void Trainer::report(const StepResult& result, double seconds) {
   reporter_.progress({.step = steps_done_,
                       .steps = config.run.steps,
                       .loss = result.loss,
+                      .accuracy = session_.corpus() ? std::optional<double>() : result.accuracy,
                       .tokens_per_second = row.tokens_per_second,
                       .utilisation = flops / seconds / matrix_rate_,
                       .peak_bytes = static_cast<std::size_t>(fullest),
@@ -186,26 +188,29 @@ void Trainer::write_trace() {
 }
 
 void Trainer::validate() {
-  if (session_.loader().validation_windows() == 0) return;
-  const double loss = session_.validation_loss();
+  if (session_.loader().source().validation_count() == 0) return;
+  const auto [loss, accuracy] = session_.validate();
   const double bits = session_.bits_per_byte(loss);
-  if (metrics_) metrics_->append_validation({.step = steps_done_, .loss = loss, .bits_per_byte = bits});
-  reporter_.say(
-      std::format("step {}  validation loss {:.4f} nats a token, {:.3f} bits a byte", steps_done_, loss, bits));
+  if (metrics_) {
+    metrics_->append_validation({.step = steps_done_, .loss = loss, .accuracy = accuracy, .bits_per_byte = bits});
+  }
+  const std::string more =
+      session_.corpus() ? std::format("{:.3f} bits a byte", bits) : std::format("accuracy {:.1f}%", 100 * accuracy);
+  reporter_.say(std::format("step {}  validation loss {:.4f} nats a token, {}", steps_done_, loss, more));
 }
 
 void Trainer::save() {
   if (saved_step_ == steps_done_) return;
-  const TokenStoreInfo& corpus = session_.corpus().info();
+  const TokenStoreInfo text = session_.corpus() ? session_.corpus()->info() : TokenStoreInfo{.tokenizer = "none"};
   const std::string file = checkpoint_path(folder_.path(), steps_done_);
   save_checkpoint(file, session_.mesh(), session_.store(), session_.optimizer(),
                   {.step = steps_done_,
                    .tokens = tokens_,
                    .next_sequence = steps_done_ * session_.config().data.batch,
                    .seed = static_cast<std::uint64_t>(session_.config().run.seed),
-                   .vocabulary = corpus.vocabulary,
-                   .tokenizer = corpus.tokenizer,
-                   .tokenizer_model = corpus.tokenizer_model,
+                   .vocabulary = session_.vocabulary(),
+                   .tokenizer = text.tokenizer,
+                   .tokenizer_model = text.tokenizer_model,
                    .provenance = provenance_});
   saved_step_ = steps_done_;
   if (session_.mesh().world().rank() == 0) prune_checkpoints(folder_.path(), session_.config().checkpoint.keep);

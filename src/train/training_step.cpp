@@ -22,7 +22,7 @@ StepResult TrainingStep::gradients(std::int64_t step) {
   const Mesh& mesh = session_.mesh();
   session_.store().zero_gradients();
 
-  // The loss is a sum over tokens divided by a count over tokens, both over all data and sequence ranks.
+  // The loss is a sum over targets divided by their number, both over all data and sequence ranks.
   std::vector<Microbatch> data;
   std::int64_t targets = 0;
   for (std::int64_t m = 0; m < config.parallel.microbatches; ++m) {
@@ -34,12 +34,16 @@ StepResult TrainingStep::gradients(std::int64_t step) {
                         .factor = 1.0 / static_cast<double>(std::max<std::int64_t>(1, targets)),
                         .dropout_key = dropout_key(config, step),
                         .mask_documents = config.data.mask_documents};
-  const double local =
+  const Answers local =
       session_.executor().train(input, [this](int group) { reducer_.start(group); }, [this] { reducer_.poll(); });
   reducer_.finish();
 
   StepResult result;
-  result.loss = mesh.pipeline().all_reduce_value(mesh.replicas().all_reduce_value(local)) * input.factor;
+  const auto sum = [&](auto value) {
+    return static_cast<double>(mesh.pipeline().all_reduce_value(mesh.replicas().all_reduce_value(value)));
+  };
+  result.loss = sum(local.loss) * input.factor;
+  result.accuracy = sum(local.correct) * input.factor;
   result.gradient_norm = gradient_norm(session_.store(), mesh);
   result.learning_rate = learning_rate(config.optimizer, step, config.run.steps);
   result.tokens = config.data.batch * config.data.sequence_length;

@@ -8,6 +8,7 @@ namespace longspan {
 
 struct StepResult {
   double loss = 0;           // mean over the step's targets
+  double accuracy = 0;       // share of them that are the most probable token
   double gradient_norm = 0;  // of the whole model, before clipping
   double learning_rate = 0;
   std::int64_t tokens = 0;  // that the model read

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-UNITS = {"step": "1", "loss": "nat/token", "grad_norm": "1", "learning_rate": "1", "tokens": "token", "seconds": "s",
+UNITS = {"step": "1", "loss": "nat/token", "accuracy": "1", "grad_norm": "1", "learning_rate": "1", "tokens": "token", "seconds": "s",
          "tokens_per_second": "token/s", "peak_bytes": "byte", "bits_per_byte": "bit/byte"}  # fmt: skip
 GROUPS = ["data", "tensor", "pipeline", "sequence", "replicas", "model", "ends", "world"]
 CONFIG = """[run]
@@ -25,6 +25,7 @@ def train_rows(steps, first=1, tokens_a_step=4096, seconds_a_step=0.5, seed=1):
     rows = {
         "step": step,
         "loss": 1.5 + 4.0 * np.exp(-step / (0.2 * max(20, steps))) + 0.05 * noise.standard_normal(steps),
+        "accuracy": 1 - np.exp(-step / steps),
         "grad_norm": 0.5 + np.abs(noise.standard_normal(steps)) * 0.2 + 8 * np.exp(-step / 10),
         "learning_rate": 1e-3 * np.minimum(1, step / 20),
         "tokens": step * tokens_a_step,
@@ -41,7 +42,7 @@ def train_rows(steps, first=1, tokens_a_step=4096, seconds_a_step=0.5, seed=1):
 def validation_rows(steps):
     step = np.asarray(steps, dtype=np.int64)
     loss = 1.6 + 4.0 * np.exp(-step / 60)
-    return {"step": step, "loss": loss, "bits_per_byte": loss / np.log(2)}
+    return {"step": step, "loss": loss, "accuracy": 1 - np.exp(-step / 60), "bits_per_byte": loss / np.log(2)}
 
 
 def append(file, group, rows):

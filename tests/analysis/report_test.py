@@ -76,7 +76,7 @@ class Report(AnalysisTest):
                       "Gradient norm", "Learning rate", "Throughput", "Step time", "Peak memory of the fullest rank",
                       "40.00 MiB", "74.1%", "1.5 s", "2.3157"]:  # fmt: skip
             self.assertIn(words, page.text)
-        self.assertEqual(page.charts, 8)
+        self.assertEqual(page.charts, 9)
         self.assertRegex(page.alts[0], "^Loss, training. my-run: from 5.4.* to 1.2346 nat/token, .*Validation. my-run")
         self.assertNotIn("pipeline 0", page.text)
 
@@ -96,7 +96,7 @@ class Report(AnalysisTest):
         from longspan_analysis.figures import look
 
         self.assertEqual(len({look(i) for i in range(20)}), 20)
-        self.assertEqual(self.page(*[make_run(self.folder / f"run-{i}") for i in range(20)]).charts, 8)
+        self.assertEqual(self.page(*[make_run(self.folder / f"run-{i}") for i in range(20)]).charts, 9)
 
     def test_other_columns_and_families_are_drawn_too(self):
         train = train_rows(20)
@@ -117,8 +117,8 @@ class Report(AnalysisTest):
             "one step": (train_rows(1), None, "1 of 1"),
             "no step": (train_rows(0), None, "no finite values"),
             "no validation": (train_rows(50), None, "No validation so far."),
-            "nan validation": (train_rows(4), {"step": np.array([4]), "loss": np.array([np.nan]),
-                                               "bits_per_byte": np.array([np.nan])}, "no validation"),
+            "nan validation": (train_rows(4), {"step": np.array([4])} | dict.fromkeys(
+                ["loss", "accuracy", "bits_per_byte"], np.array([np.nan])), "no validation"),
             "diverged": (diverged, None, "11 of 40 values are not finite, the first at step 30."),
             "nothing finite": (nothing, None, "no finite values"),
             "resumed elsewhere": (train_rows(10, first=31), validation_rows([30, 40]), "its first row is step 31"),
@@ -129,6 +129,13 @@ class Report(AnalysisTest):
             with self.subTest(name):
                 self.assertIn(words, self.page(make_run(self.folder / name, train, validation)).text)
         self.assertIn(f"{len(cases)} runs compared", self.page(*[self.folder / name for name in cases]).text)
+
+    def test_a_task_has_accuracy_and_no_bits_per_byte(self):
+        validation = validation_rows([10, 20])
+        validation["bits_per_byte"][:] = np.nan
+        page = self.page(make_run(self.folder / "run", train_rows(20), validation))
+        self.assertIn("Accuracy", page.text)
+        self.assertNotIn("Bits per byte", page.text)
 
     def test_a_run_still_writing(self):
         with create(self.folder / "run", planned=90) as file:

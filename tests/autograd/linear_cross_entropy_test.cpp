@@ -23,6 +23,7 @@ struct Case {
 
 struct Result {
   double loss;
+  std::int64_t correct;
   Values dx, dweight;  // dweight: of the rank's part
 };
 
@@ -34,10 +35,10 @@ Result run(const Case& c, const Comm& axis, const Values& x_values, const Values
       Variable::parameter(tensor_as<double>(rows, {part.size(), D}), Tensor::zeros({part.size(), D}, Dtype::float64));
   Tape tape;
   const Variable inside = enter_tensor_region(tape, x, axis);
-  const double loss =
+  const Answers answers =
       linear_cross_entropy(tape, inside, weight, Tensor::from_host(c.targets, {c.rows()}), part.begin, kFactor, axis);
   tape.backward();
-  return {loss, to_values(x.gradient()), to_values(weight.gradient())};
+  return {answers.loss, answers.correct, to_values(x.gradient()), to_values(weight.gradient())};
 }
 
 Result run(const Case& c, const Comm& axis) { return run(c, axis, c.x(), c.weight()); }
@@ -48,6 +49,7 @@ void expect_like_one_rank(const Case& c) {
   const Range part = split(c.vocabulary, world().size(), world().rank());
   const Values mine(one.dweight.begin() + part.begin * D, one.dweight.begin() + part.end * D);
   EXPECT_NEAR(many.loss, one.loss, 1e-12);
+  EXPECT_EQ(many.correct, one.correct);
   EXPECT_LT(distance(many.dx, one.dx), 1e-13);
   EXPECT_LT(distance(many.dweight, mine), 1e-13);
 }
@@ -65,6 +67,24 @@ TEST(LinearCrossEntropy, VocabularyOfOneHasNoLoss) {
 TEST(LinearCrossEntropy, SeveralBlocksOfRows) {
   Case c{70001, {}};
   for (std::int32_t i = 0; i < 40; ++i) c.targets.push_back(i * 1700);
+  expect_like_one_rank(c);
+}
+
+// Targets that are the largest of their row's logits, computed here; a row without a target is no answer.
+TEST(LinearCrossEntropy, CountsRightAnswers) {
+  Case c{5, std::vector<std::int32_t>(6)};
+  const Values x = c.x(), weight = c.weight();
+  for (std::int64_t n = 0; n < 6; ++n) {
+    std::int32_t best = 0;
+    const auto logit = [&](std::int32_t v) {
+      double sum = 0;
+      for (std::int64_t d = 0; d < D; ++d) sum += x[n * D + d] * weight[v * D + d];
+      return sum;
+    };
+    for (std::int32_t v = 1; v < 5; ++v) best = logit(v) > logit(best) ? v : best;
+    c.targets[n] = n < 3 ? best : n < 5 ? (best + 1) % 5 : -1;
+  }
+  EXPECT_EQ(run(c, world()).correct, 3);
   expect_like_one_rank(c);
 }
 

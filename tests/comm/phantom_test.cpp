@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "comm/mesh.hpp"
+#include "comm/rank_scan.hpp"
 #include "support/world.hpp"
 #include "tensor/shape_only.hpp"
 
@@ -34,8 +35,11 @@ void call_everything(const Comm& comm) {
   const Tensor received = Tensor::zeros({rows[me] * g, 5}, Dtype::float32);
   comm.all_to_all(all, rows, received, std::vector<std::int64_t>(static_cast<std::size_t>(g), rows[me]));
   comm.barrier();
-  const Tensor state = Tensor::zeros({7}, Dtype::float64), identity = Tensor::zeros({7}, Dtype::float64);
-  comm.exclusive_scan(state, identity, true, [](const Tensor&, const Tensor&) {});
+  const Tensor map = Tensor::zeros({7}, Dtype::float64), state = Tensor::zeros({7}, Dtype::float64);
+  const ScanOperator nothing{[](const Tensor&, const Tensor&) {}, [](const Tensor&, const Tensor&) {}};
+  for (const ScanMethod method : {ScanMethod::ring, ScanMethod::rounds, ScanMethod::gather}) {
+    RankScan(comm, nothing, map, state, true, method).finish();
+  }
   if (g > 1) {
     Request out = comm.send_async(mine, (me + 1) % g, 1);
     const Tensor message = Tensor::zeros({rows[(me + g - 1) % g], 5}, Dtype::float32);

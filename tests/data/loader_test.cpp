@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <set>
 
+#include "data/masked_tokens.hpp"
+#include "data/store_windows.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_folder.hpp"
 
@@ -44,12 +46,24 @@ class Corpus {
   std::int32_t end_;
 };
 
-LoaderSettings settings(std::int64_t length, std::int64_t batch, double validation = 0) {
-  LoaderSettings s;
-  s.sequence_length = length;
-  s.batch = batch;
-  s.validation_fraction = validation;
-  return s;
+struct Settings {
+  std::int64_t length, batch;
+  double validation = 0;
+  std::uint64_t seed = 1;
+  int data_ranks = 1, data_rank = 0, microbatches = 1;
+  bool masked = false;
+};
+
+std::shared_ptr<StoreWindows> windows(const Corpus& corpus, const Settings& s) {
+  return std::make_shared<StoreWindows>(corpus.store, WindowSettings{s.length, s.seed, s.validation});
+}
+
+Loader loader_of(const Corpus& corpus, const Settings& s, const SequenceShard& shard) {
+  std::shared_ptr<const SequenceSource> source = windows(corpus, s);
+  if (s.masked) source = std::make_shared<MaskedTokens>(source, 0.5, s.seed);
+  return {source,
+          {.batch = s.batch, .microbatches = s.microbatches, .data_ranks = s.data_ranks, .data_rank = s.data_rank},
+          shard};
 }
 
 SequenceShard whole(std::int64_t length) { return {ShardKind::contiguous, length, 1, 0}; }
@@ -99,7 +113,7 @@ TEST(Permuted, DependsOnItsKeyAndMixes) {
 
 TEST(Loader, TargetsAreTheNextTokens) {
   const Corpus corpus(1000, 2000);
-  const Loader loader(corpus.store, settings(10, 4), whole(10));
+  const Loader loader = loader_of(corpus, Settings{10, 4}, whole(10));
   const Microbatch batch = loader.training(3, 0);
   const Tokens tokens = batch.tokens.to_host<std::int32_t>(), targets = batch.targets.to_host<std::int32_t>();
   EXPECT_EQ(batch.tokens.shape(), (Shape{4, 10}));
@@ -110,11 +124,8 @@ TEST(Loader, TargetsAreTheNextTokens) {
   }
 }
 
-LoaderSettings masked(std::int64_t length, std::int64_t batch, double validation = 0) {
-  LoaderSettings s = settings(length, batch, validation);
-  s.objective.kind = "masked_token";
-  s.objective.masked_fraction = 0.5;
-  return s;
+Settings masked(std::int64_t length, std::int64_t batch, double validation = 0) {
+  return {.length = length, .batch = batch, .validation = validation, .masked = true};
 }
 
 Tokens tokens_of(const Microbatch& batch) { return batch.tokens.to_host<std::int32_t>(); }
@@ -122,8 +133,8 @@ Tokens targets_of(const Microbatch& batch) { return batch.targets.to_host<std::i
 
 TEST(Loader, MaskedTargetsAreTheOriginalTokens) {
   const Corpus corpus(1000, 2000);
-  const Tokens original = tokens_of(Loader(corpus.store, settings(50, 4), whole(50)).training(3, 0));
-  const Microbatch batch = Loader(corpus.store, masked(50, 4), whole(50)).training(3, 0);
+  const Tokens original = tokens_of(loader_of(corpus, Settings{50, 4}, whole(50)).training(3, 0));
+  const Microbatch batch = loader_of(corpus, masked(50, 4), whole(50)).training(3, 0);
   const Tokens tokens = tokens_of(batch), targets = targets_of(batch);
   std::int64_t asked = 0;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -138,13 +149,13 @@ TEST(Loader, MaskedTargetsAreTheOriginalTokens) {
 
 TEST(Loader, MasksChangeFromEpochToEpochAndStayInValidation) {
   const Corpus corpus(1000, 2000);
-  LoaderSettings s = masked(450, 1, 0.5);  // one window of each part
-  const Loader loader(corpus.store, s, whole(450));
-  ASSERT_EQ(loader.training_windows(), 1);
+  Settings s = masked(450, 1, 0.5);  // one window of each part
+  const Loader loader = loader_of(corpus, s, whole(450));
+  ASSERT_EQ(windows(corpus, s)->training_windows(), 1);
   EXPECT_NE(targets_of(loader.training(0, 0)), targets_of(loader.training(1, 0)));
   EXPECT_EQ(targets_of(loader.training(1, 0)), targets_of(loader.training(1, 0)));
   s.seed = 2;
-  const Loader other(corpus.store, s, whole(450));
+  const Loader other = loader_of(corpus, s, whole(450));
   EXPECT_NE(targets_of(loader.training(0, 0)), targets_of(other.training(0, 0)));
   EXPECT_EQ(tokens_of(loader.validation(0, 1)), tokens_of(other.validation(0, 1)));
   EXPECT_EQ(targets_of(loader.validation(0, 1)), targets_of(other.validation(0, 1)));
@@ -152,15 +163,15 @@ TEST(Loader, MasksChangeFromEpochToEpochAndStayInValidation) {
 
 TEST(Loader, DataRanksAndMicrobatchesSeeTheSameMasks) {
   const Corpus corpus(2000, 3000);
-  const Loader one(corpus.store, masked(7, 12), whole(7));
+  const Loader one = loader_of(corpus, masked(7, 12), whole(7));
   Tokens parts;
   for (int rank = 0; rank < 3; ++rank) {
-    LoaderSettings s = masked(7, 12);
+    Settings s = masked(7, 12);
     s.data_ranks = 3;
     s.data_rank = rank;
     s.microbatches = 2;
     for (int m = 0; m < 2; ++m) {
-      const Tokens mine = targets_of(Loader(corpus.store, s, whole(7)).training(5, m));
+      const Tokens mine = targets_of(loader_of(corpus, s, whole(7)).training(5, m));
       parts.insert(parts.end(), mine.begin(), mine.end());
     }
   }
@@ -169,8 +180,8 @@ TEST(Loader, DataRanksAndMicrobatchesSeeTheSameMasks) {
 
 TEST(Loader, EpochVisitsEveryWindowOnceInItsOwnOrder) {
   const Corpus corpus(601, 1000);
-  const Loader loader(corpus.store, settings(5, 6), whole(5));
-  ASSERT_EQ(loader.training_windows(), 120);
+  const Loader loader = loader_of(corpus, Settings{5, 6}, whole(5));
+  ASSERT_EQ(windows(corpus, Settings{5, 6})->training_windows(), 120);
   const auto epoch = [&](std::int64_t number) {
     std::vector<std::int64_t> order;
     for (std::int64_t step = 20 * number; step < 20 * (number + 1); ++step) {
@@ -190,24 +201,24 @@ TEST(Loader, EpochVisitsEveryWindowOnceInItsOwnOrder) {
 
 TEST(Loader, SeedChangesTheOrder) {
   const Corpus corpus(601, 1000);
-  LoaderSettings other = settings(5, 6);
+  Settings other = Settings{5, 6};
   other.seed = 2;
-  EXPECT_NE(windows_of(Loader(corpus.store, settings(5, 6), whole(5)).training(0, 0), 5),
-            windows_of(Loader(corpus.store, other, whole(5)).training(0, 0), 5));
+  EXPECT_NE(windows_of(loader_of(corpus, Settings{5, 6}, whole(5)).training(0, 0), 5),
+            windows_of(loader_of(corpus, other, whole(5)).training(0, 0), 5));
 }
 
 TEST(Loader, DataRanksAndMicrobatchesCutTheSameStep) {
   const Corpus corpus(2000, 3000);
-  const Loader one(corpus.store, settings(7, 12), whole(7));
+  const Loader one = loader_of(corpus, Settings{7, 12}, whole(7));
   for (const std::int64_t step : {0, 5, 40}) {
     const Tokens all = one.training(step, 0).tokens.to_host<std::int32_t>();
     Tokens parts;
     for (int rank = 0; rank < 3; ++rank) {
-      LoaderSettings s = settings(7, 12);
+      Settings s = Settings{7, 12};
       s.data_ranks = 3;
       s.data_rank = rank;
       s.microbatches = 2;
-      const Loader loader(corpus.store, s, whole(7));
+      const Loader loader = loader_of(corpus, s, whole(7));
       for (int m = 0; m < 2; ++m) {
         const Microbatch batch = loader.training(step, m);
         EXPECT_EQ(batch.first_sequence, rank * 4 + m * 2);
@@ -220,16 +231,18 @@ TEST(Loader, DataRanksAndMicrobatchesCutTheSameStep) {
 
 TEST(Loader, SequenceShardsHoldTheirPositionsOfTheSameWindows) {
   const Corpus corpus(500, 11);
-  for (const auto& make : {settings, masked}) {
+  for (const bool hide : {false, true}) {
     for (const std::int64_t length : {13, 3}) {
-      const Loader one(corpus.store, make(length, 2, 0), whole(length));
+      Settings set{length, 2};
+      set.masked = hide;
+      const Loader one = loader_of(corpus, set, whole(length));
       const Microbatch all = one.training(1, 0);
       const Tokens tokens = all.tokens.to_host<std::int32_t>(), targets = all.targets.to_host<std::int32_t>();
       for (const auto kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
         std::int64_t counted = 0;
         for (int part = 0; part < 4; ++part) {
           const SequenceShard shard(kind, length, 4, part);
-          const Microbatch batch = Loader(corpus.store, make(length, 2, 0), shard).training(1, 0);
+          const Microbatch batch = loader_of(corpus, set, shard).training(1, 0);
           EXPECT_EQ(batch.document_starts, all.document_starts);
           const Tokens mine = batch.tokens.to_host<std::int32_t>(), next = batch.targets.to_host<std::int32_t>();
           const auto positions = shard.positions();
@@ -249,9 +262,9 @@ TEST(Loader, SequenceShardsHoldTheirPositionsOfTheSameWindows) {
 
 TEST(Loader, ValidationIsTheEndOfTheCorpusInOrder) {
   const Corpus corpus(1001, 2000);
-  const Loader loader(corpus.store, settings(10, 4, 0.25), whole(10));
-  EXPECT_EQ(loader.training_windows(), 75);
-  EXPECT_EQ(loader.validation_windows(), 25);
+  const Loader loader = loader_of(corpus, Settings{10, 4, 0.25}, whole(10));
+  EXPECT_EQ(windows(corpus, Settings{10, 4, 0.25})->training_windows(), 75);
+  EXPECT_EQ(loader.source().validation_count(), 25);
   const Microbatch batch = loader.validation(3, 4);
   EXPECT_EQ(batch.first_sequence, 3);
   EXPECT_THAT(windows_of(batch, 10), ElementsAre(78, 79, 80, 81));
@@ -264,38 +277,38 @@ TEST(Loader, ValidationIsTheEndOfTheCorpusInOrder) {
 
 TEST(Loader, SmallFractionStillGivesOneValidationWindow) {
   const Corpus corpus(31, 100);
-  const Loader loader(corpus.store, settings(10, 1, 0.001), whole(10));
-  EXPECT_EQ(loader.training_windows(), 2);
-  EXPECT_EQ(loader.validation_windows(), 1);
-  EXPECT_EQ(Loader(corpus.store, settings(10, 1), whole(10)).validation_windows(), 0);
+  const Loader loader = loader_of(corpus, Settings{10, 1, 0.001}, whole(10));
+  EXPECT_EQ(windows(corpus, Settings{10, 1, 0.001})->training_windows(), 2);
+  EXPECT_EQ(loader.source().validation_count(), 1);
+  EXPECT_EQ(windows(corpus, Settings{10, 1})->validation_count(), 0);
 }
 
 TEST(Loader, DocumentStartsHaveZeroFirst) {
   const Corpus corpus(41, 7);  // documents start at 0, 7, 14, 21, 28, 35
-  const Loader loader(corpus.store, settings(10, 1, 0.5), whole(10));
+  const Loader loader = loader_of(corpus, Settings{10, 1, 0.5}, whole(10));
   const auto starts = loader.validation(0, 2).document_starts;  // windows at 20 and 30
   EXPECT_THAT(starts[0], ElementsAre(0, 1, 8));
   EXPECT_THAT(starts[1], ElementsAre(0, 5));
-  const Loader aligned(corpus.store, settings(7, 1, 0.5), whole(7));
+  const Loader aligned = loader_of(corpus, Settings{7, 1, 0.5}, whole(7));
   EXPECT_THAT(aligned.validation(0, 1).document_starts[0], ElementsAre(0));  // the window is a document
 }
 
 TEST(Loader, TooSmallCorporaAreNamed) {
   const Corpus corpus(21, 100);
-  EXPECT_NO_THROW(Loader(corpus.store, settings(20, 1), whole(20)));
-  EXPECT_NO_THROW(Loader(corpus.store, settings(10, 1, 0.1), whole(10)));
-  EXPECT_EQ(sentence_of([&] { Loader(corpus.store, settings(21, 1), whole(21)); }),
+  EXPECT_NO_THROW(loader_of(corpus, Settings{20, 1}, whole(20)));
+  EXPECT_NO_THROW(loader_of(corpus, Settings{10, 1, 0.1}, whole(10)));
+  EXPECT_EQ(sentence_of([&] { loader_of(corpus, Settings{21, 1}, whole(21)); }),
             corpus.store->path() +
                 " holds 21 tokens, but data.sequence_length = 21 needs at least 22; use shorter sequences or a larger "
                 "corpus");
-  EXPECT_THAT(sentence_of([&] { Loader(corpus.store, settings(11, 1, 0.1), whole(11)); }),
+  EXPECT_THAT(sentence_of([&] { loader_of(corpus, Settings{11, 1, 0.1}, whole(11)); }),
               ::testing::HasSubstr("needs at least 23 for one training and one validation sequence"));
 }
 
 TEST(Loader, SequencesOfOneTokenWork) {
   const Corpus corpus(9, 3);
-  const Loader loader(corpus.store, settings(1, 8), whole(1));
-  EXPECT_EQ(loader.training_windows(), 8);
+  const Loader loader = loader_of(corpus, Settings{1, 8}, whole(1));
+  EXPECT_EQ(windows(corpus, Settings{1, 8})->training_windows(), 8);
   EXPECT_EQ(loader.training(0, 0).tokens.shape(), (Shape{8, 1}));
 }
 

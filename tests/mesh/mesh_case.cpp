@@ -84,6 +84,7 @@ Outcome run_steps(const TrainConfig& config, const MeshShape& shape, const Comm&
     const StepResult result = step.run(s);
     outcome.losses.push_back(result.loss);
     outcome.norms.push_back(result.gradient_norm);
+    outcome.accuracies.push_back(result.accuracy);
   }
   for (const auto& p : session.store().all()) {
     if (p->info().tied_copy) continue;

@@ -14,7 +14,7 @@ namespace longspan::mesh_test {
 
 // Losses of some steps and, after the first, the logical gradients that this rank holds a part of.
 struct Outcome {
-  std::vector<double> losses, norms;
+  std::vector<double> losses, norms, accuracies;
   std::map<std::string, std::vector<double>> gradients;  // of the last step, local parts
   std::map<std::string, std::vector<PositionRun>> runs;  // of dimension dims
   std::map<std::string, int> dims;

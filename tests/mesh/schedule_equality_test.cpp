@@ -165,7 +165,7 @@ TEST_F(ScheduleEquality, ValidationLossIsThatOfOneRank) {
     mine.parallel.sequence = shape.sequence;
     Session session(mine, ranks);
     session.allocate(false);
-    return session.validation_loss();
+    return session.validate().loss;
   };
   const double one = validation({}, world().split("self", world().rank(), 0));
   for (const std::string& name : schedule_names()) {

@@ -82,6 +82,11 @@ std::vector<std::vector<std::int64_t>> some_documents(const std::string& kind, c
   return accepts(kind, model, true) ? Starts{{0, 2}, {1, 4}} : Starts{};
 }
 
+// Mixers whose sequence ranks share the heads.
+bool shares_heads(const std::string& kind) {
+  return kind == "elman" || kind == "gru" || kind == "lstm" || kind == "slstm";
+}
+
 Comm self() { return world().split("self", world().rank(), 0); }
 
 class EveryMixer : public ::testing::TestWithParam<std::string> {};
@@ -102,11 +107,13 @@ TEST_P(EveryMixer, AnyTensorAndSequenceMeshGivesOneRanksResults) {
   const Comm one = self();
   for (const ModelConfig& model : variants(GetParam())) {
     for (int tensor = 1; tensor <= world().size(); ++tensor) {
+      const int sequence = world().size() / tensor;
       if (world().size() % tensor != 0 || model.num_kv_heads() % tensor != 0) continue;
+      if (shares_heads(GetParam()) && model.heads / tensor < sequence) continue;
       LayerCase c = mixer_case(GetParam(), model);
       c.document_starts = some_documents(GetParam(), model);
-      for (const ShardKind kind : {ShardKind::zigzag, ShardKind::contiguous}) {
-        expect_like_one_rank(c, world(), one, {.tensor = tensor, .sequence = world().size() / tensor}, kind);
+      for (const ShardKind kind : {ShardKind::zigzag, ShardKind::contiguous, ShardKind::striped}) {
+        expect_like_one_rank(c, world(), one, {.tensor = tensor, .sequence = sequence}, kind);
       }
     }
   }
@@ -169,6 +176,13 @@ TEST(AttentionCost, CompleteRowsOfScoresAreKept) {
   };
   EXPECT_EQ(kept("rsa", 50) - kept("ring", 50), 4 * 50);
   EXPECT_EQ(kept("ring", 100), kept("ring", 50));
+}
+
+TEST(SharedHeads, MoreSequenceRanksThanHeadsAreRefused) {
+  ParameterStore store({.tensor = 2, .sequence = 3}, {});
+  EXPECT_EQ(sentence_of([&] { make_mixer("lstm", store, {.name = "mixer", .model = small_model()}); }),
+            "model.mixers = lstm cannot share 2 heads (model.heads / parallel.tensor) among parallel.sequence = 3 "
+            "ranks; use at most 2 ranks there or more heads");
 }
 
 TEST(MixerRegistry, UnknownNameListsTheKnownOnes) {

@@ -53,7 +53,7 @@ class OneRankDecoder {
                           .dropout_key = dropout_key,
                           .dropout_rows = make_dropout_rows(shard, 1, 0)};
     const Variable x = decoder_.blocks(context, decoder_.embed(context, Tensor::from_host(tokens, {1, n})));
-    const double sum = decoder_.loss(context, x, Tensor::from_host(targets, {1, n}), 1.0);
+    const double sum = decoder_.loss(context, x, Tensor::from_host(targets, {1, n}), 1.0).loss;
     if (backward) tape.backward();
     return sum;
   }

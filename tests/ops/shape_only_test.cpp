@@ -22,7 +22,7 @@ TEST(ShapeOnlyOps, ReturnAtOnce) {
   for (const Dtype dtype : {Dtype::float64, Dtype::float32, Dtype::bfloat16}) {
     const Tensor x = Tensor::empty({kHuge, kHuge / 4}, dtype), w = Tensor::empty({kHuge / 4}, dtype);
     const Tensor rstd = Tensor::empty({kHuge}, accumulation_dtype(dtype));
-    fill_normal(x, 1, 1.0, kHuge / 4, 0, 0);
+    fill_normal(x, 1, 1.0, kHuge / 4, 0, {.row = 0, .first = 0, .count = x.dim(-1)});
     add(x, x, x);
     rms_norm_forward(x, w, 1e-5, x, rstd);
     EXPECT_EQ(sum_of_squares(w), 0);

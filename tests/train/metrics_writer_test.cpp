@@ -63,9 +63,11 @@ TEST(MetricsWriter, RowsAreReadableWhileTheFileIsWritten) {
     EXPECT_EQ(reader.column<double>("train/loss").back(), train_row(step).loss);
     EXPECT_EQ(reader.column<std::int64_t>("train/comm_bytes/ends").back(), step);
   }
-  writer.append_validation({.step = 2, .loss = 1.5, .bits_per_byte = 2.25});
+  writer.append_validation({.step = 2, .loss = 1.5, .accuracy = 0.75, .bits_per_byte = 2.25});
   const Reader reader(folder.path("metrics.h5"));
   EXPECT_THAT(reader.column<double>("validation/bits_per_byte"), ElementsAre(2.25));
+  EXPECT_THAT(reader.column<double>("validation/accuracy"), ElementsAre(0.75));
+  EXPECT_EQ(reader.column<double>("train/accuracy").size(), 3u);
 }
 
 TEST(MetricsWriter, AttributesSayUnitAndOrigin) {

@@ -1,5 +1,6 @@
 #include "train/progress.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
@@ -35,6 +36,11 @@ TEST(ProgressLine, SaysStepLossSpeedMemoryAndTimeLeft) {
                           .seconds_left = 192};
   EXPECT_EQ(line.text(),
             "step    7/1000  loss 3.2500   41.2k tokens/s   42% of matrix rate  peak 312.0 MiB  3m12s left");
+}
+
+TEST(ProgressLine, SaysTheAccuracyOfATask) {
+  const ProgressLine line{.step = 7, .steps = 9, .loss = 3.25, .accuracy = 0.423, .peak_bytes = 96};
+  EXPECT_THAT(line.text(), ::testing::StartsWith("step 7/9  loss 3.2500  accuracy  42.3%       0 tokens/s"));
 }
 
 TEST(Reporter, LogsWhatItSays) {

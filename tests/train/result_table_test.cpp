@@ -77,7 +77,7 @@ TEST(ResultTable, RefusesRowsOfOtherColumnsOrTypes) {
 TEST(ResultTable, LeavesNothingWhereItCannotBeWritten) {
   const ScratchFolder folder;
   const std::string path = folder.path("none/t.h5");
-  EXPECT_THAT(testing::sentence_of([&] { small_table().write(path, kProvenance); }), HasSubstr(path));
+  EXPECT_THAT(testing::sentence_of<EnvironmentError>([&] { small_table().write(path, kProvenance); }), HasSubstr(path));
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 

@@ -23,8 +23,8 @@ Tensor block_logits(const Tensor& x, const Tensor& weight, std::int64_t row, std
 
 }  // namespace
 
-double linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight, const Tensor& target,
-                            std::int64_t first, double factor, const Comm& tensor_axis) {
+Answers linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight, const Tensor& target,
+                             std::int64_t first, double factor, const Comm& tensor_axis) {
   const std::int64_t n = target.size();
   const Tensor rows = x.value().reshape({n, x.value().dim(-1)});
   const Tensor index = target.reshape({n});
@@ -33,7 +33,7 @@ double linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weigh
   const Tensor lse = Tensor::empty({n}, accumulation, Memory::activations, "log-sum-exp");
   // Sums and target logits side by side: one message for both.
   const Tensor sums = Tensor::empty({2 * block}, accumulation, Memory::workspace, "loss sums");
-  double loss = 0;
+  Answers answers;
   for (std::int64_t row = 0; row < n; row += block) {
     const std::int64_t count = std::min(block, n - row);
     const Tensor logits = block_logits(rows, weight.value(), row, count);
@@ -43,7 +43,8 @@ double linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weigh
     tensor_axis.all_reduce(maxima, Reduce::max);
     ops::softmax_sums(logits, maxima, t, first, sum, target_logit);
     tensor_axis.all_reduce(sums.slice(0, 2 * count));
-    loss += ops::finish_cross_entropy(maxima, sum, target_logit, t, maxima, Tensor());
+    answers.correct += ops::count_largest(maxima, target_logit, t);
+    answers.loss += ops::finish_cross_entropy(maxima, sum, target_logit, t, maxima, Tensor());
   }
   tape.record("linear_cross_entropy", [=] {
     const auto dx = x.gradient_slot();
@@ -64,7 +65,7 @@ double linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weigh
                   ops::MatrixRef(weight.gradient()), {.accumulate = true});
     }
   });
-  return loss;
+  return answers;
 }
 
 }  // namespace longspan

@@ -8,11 +8,23 @@
 
 namespace longspan {
 
-// Sum over rows with target >= 0 of -log softmax(x weight^T)[target], the same value on every rank of the axis.
+struct Answers {
+  double loss = 0;           // sum over the rows with a target
+  std::int64_t correct = 0;  // of them, those whose target is the most probable
+
+  Answers& operator+=(const Answers& other) {
+    loss += other.loss;
+    correct += other.correct;
+    return *this;
+  }
+};
+
+// Sum over rows with target >= 0 of -log softmax(x weight^T)[target], and how many are right, the same value on every
+// rank of the axis.
 //   x [..., D], weight [V_local, D] with vocabulary rows from `first`, target int32 [N]. x must have entered the tensor
 //   region. Backward adds factor * gradient of the sum. Three all-reduces a block: of maxima, and of sums and target
 //   logits, all of one value a row.
-double linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight, const Tensor& target,
-                            std::int64_t first, double factor, const Comm& tensor_axis);
+Answers linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight, const Tensor& target,
+                             std::int64_t first, double factor, const Comm& tensor_axis);
 
 }  // namespace longspan

@@ -170,6 +170,8 @@ double predict_seconds(const std::string& method, const SpreadLayer& layer, cons
 std::vector<MethodSeconds> rank_methods(const SpreadLayer& layer, const MachineRates& rates) {
   std::vector<MethodSeconds> all;
   for (const std::string& method : sequence_method_names()) {
+    // Ring Self-Attention sends no less than the ring and keeps whole rows of scores: never the better choice.
+    if (method.starts_with("rsa")) continue;
     if (obstacle(method, layer).empty()) all.push_back({method, predict_seconds(method, layer, rates)});
   }
   const double fastest = std::ranges::min(all, {}, &MethodSeconds::seconds).seconds;

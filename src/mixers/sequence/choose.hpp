@@ -4,13 +4,15 @@
 // With S ranks, c the seconds of the busiest rank's products and m those of the messages of the rank that sends most, a
 // pass in n parts whose next messages travel behind the present products takes
 //   hidden(c, m, n) = c/n + (n-1) max(c/n, m/(n-1))
-//   ring, rsa           hidden(c, m, S); in the backward the last hop of the gradients stays visible
+//   ring                hidden(c, m, S); in the backward the last hop of the gradients stays visible
 //   bidirectional_ring  the same with what a rank sends both ways at once
 //   double_ring         within a round inside the node as ring; the hop between nodes has a round's products to hide
-//   behind tokenring           hidden(c, m, S) with queries one way and results the other; the last results stay
-//   visible ulysses             c + m: nothing is hidden ulysses_ring        its all-to-all among neighbours, then a
-//   ring among the groups allgather_kv        in as many parts as there are chunks of heads; the first gather and the
-//   last sum stay visible window              max(c, m)
+//                       behind
+//   tokenring           hidden(c, m, S) with queries one way and results the other; the last results stay visible
+//   ulysses             c + m: nothing is hidden
+//   ulysses_ring        its all-to-all among neighbours, then a ring among the groups
+//   allgather_kv        in as many parts as there are chunks of heads; the first gather and the last sum stay visible
+//   window              max(c, m)
 // Documents, dropout and the copies that each method makes are not looked at.
 #pragma once
 
@@ -56,7 +58,7 @@ struct MethodSeconds {
   double seconds;  // forward and backward of the layer
 };
 double predict_seconds(const std::string& method, const SpreadLayer& layer, const MachineRates& rates);
-// Every method that can run, the best first. Of those within a hundredth of the fastest the simplest is the best.
+// Every method that can run and may be the best, the best first. Of those within a hundredth of the fastest the simplest is the best.
 std::vector<MethodSeconds> rank_methods(const SpreadLayer& layer, const MachineRates& rates);
 
 }  // namespace longspan

@@ -1,0 +1,39 @@
+// Recurrent networks with a matrix between hidden states, heads by heads (FlashRNN, Poeppel et al. 2024): elman, gru,
+// lstm and slstm (Beck et al. 2024, "xLSTM"), whose steps ops/rnn/rnn.hpp defines.
+//   y = norm(h) Wo, h_t from h_{t-1} and x_t Wx: Wx [inputs D, D] for all steps at once, R [recurrent K, K] of each
+//   head step by step, a bias for each gate; a norm for each head. K = D / H.
+// Steps follow one another, so that over the sequence axis ranks exchange rows for heads, two all-to-alls a layer and
+// direction, and each runs whole sequences of its heads: as many heads on a rank of the tensor axis as ranks of the
+// sequence axis, or more. Heads over the tensor axis.
+#pragma once
+
+#include "mixers/mixer.hpp"
+#include "nn/head_norm.hpp"
+#include "nn/linear.hpp"
+#include "ops/rnn/rnn.hpp"
+
+namespace longspan {
+
+class Rnn : public Mixer {
+ public:
+  // UserError where the sequence axis has more ranks than heads.
+  Rnn(ParameterStore& store, const MixerSettings& settings, ops::RnnCell cell);
+
+  Variable forward(const Context& context, const Variable& x) const override;
+  std::unique_ptr<MixerCache> make_cache(std::int64_t batch, std::int64_t max_length, Dtype dtype) const override;
+  Variable extend(const Context& context, const Variable& x, MixerCache& cache) const override;
+  MixerCost cost(std::int64_t sequence_length) const override;
+
+ private:
+  Variable finish(const Context& context, const Variable& heads) const;  // [B, H, T, K] -> [B, T, D]
+
+  ops::RnnCell cell_;
+  ops::RnnCellSizes sizes_;
+  std::int64_t width_, heads_, head_width_;  // D; H of this rank; K
+  ColumnLinear input_;
+  Parameter *weight_, *bias_;
+  HeadNorm norm_;
+  RowLinear output_;
+};
+
+}  // namespace longspan
