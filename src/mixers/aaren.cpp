@@ -43,7 +43,7 @@ std::unique_ptr<MixerCache> Aaren::make_cache(std::int64_t batch, std::int64_t m
 MixerCost Aaren::cost(std::int64_t t) const {
   const double tokens = static_cast<double>(t), d = static_cast<double>(model_.width);
   const double heads = static_cast<double>(model_.heads);
-  return {.forward_flops = 2 * d * d + tokens * (6 * d * d + 6 * d), .activation_elements = 3 * d + 3 * heads};
+  return {.forward_flops = tokens * (6 * d * d + 6 * d), .activation_elements = 3 * d + 3 * heads};
 }
 
 }  // namespace longspan
