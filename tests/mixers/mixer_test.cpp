@@ -95,8 +95,8 @@ class EveryMixer : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Registry, EveryMixer, ::testing::ValuesIn(mixer_names()));
 
 TEST_P(EveryMixer, GradientsOfTheLayerMatchCentralDifferences) {
+  if (world().size() > 1) GTEST_SKIP() << "one rank's matter: it runs where the test is started on one";
   const Comm one = self();
-  if (world().rank() != 0) return;  // no rank needs another here
   for (const ModelConfig& model : variants(GetParam())) {
     LayerCase c = mixer_case(GetParam(), model, 5);
     expect_layer_gradients(c, one);
