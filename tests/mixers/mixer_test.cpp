@@ -19,21 +19,23 @@ ModelConfig small_model() {
   return m;
 }
 
-MixerSettings settings(const ModelConfig& model, std::int64_t length, bool mask_documents = false) {
+MixerSettings settings(const ModelConfig& model, std::int64_t length, bool mask_documents = false,
+                       ShardKind shard = ShardKind::zigzag) {
   return {.name = "mixer",
           .layer = 1,
           .model = model,
           .max_length = length,
-          .shard = ShardKind::zigzag,
+          .shard = shard,
           .mask_documents = mask_documents};
 }
 
-LayerCase mixer_case(const std::string& kind, const ModelConfig& model, std::int64_t length = LayerCase{}.T) {
+LayerCase mixer_case(const std::string& kind, const ModelConfig& model, std::int64_t length = LayerCase{}.T,
+                     ShardKind shard = ShardKind::zigzag) {
   LayerCase c;
   c.D = model.width;
   c.T = length;
-  c.make = [kind, model, length](ParameterStore& store) -> Forward {
-    const std::shared_ptr<Mixer> mixer = make_mixer(kind, store, settings(model, length));
+  c.make = [kind, model, length, shard](ParameterStore& store) -> Forward {
+    const std::shared_ptr<Mixer> mixer = make_mixer(kind, store, settings(model, length, false, shard));
     return [mixer](const Context& context, const Variable& x) { return mixer->forward(context, x); };
   };
   if (model.positions == "rotary") {
@@ -93,8 +95,8 @@ class EveryMixer : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Registry, EveryMixer, ::testing::ValuesIn(mixer_names()));
 
 TEST_P(EveryMixer, GradientsOfTheLayerMatchCentralDifferences) {
+  if (world().size() > 1) GTEST_SKIP() << "one rank's matter: it runs where the test is started on one";
   const Comm one = self();
-  if (world().rank() != 0) return;  // no rank needs another here
   for (const ModelConfig& model : variants(GetParam())) {
     LayerCase c = mixer_case(GetParam(), model, 5);
     expect_layer_gradients(c, one);
@@ -110,9 +112,9 @@ TEST_P(EveryMixer, AnyTensorAndSequenceMeshGivesOneRanksResults) {
       const int sequence = world().size() / tensor;
       if (world().size() % tensor != 0 || model.num_kv_heads() % tensor != 0) continue;
       if (shares_heads(GetParam()) && model.heads / tensor < sequence) continue;
-      LayerCase c = mixer_case(GetParam(), model);
-      c.document_starts = some_documents(GetParam(), model);
       for (const ShardKind kind : {ShardKind::zigzag, ShardKind::contiguous, ShardKind::striped}) {
+        LayerCase c = mixer_case(GetParam(), model, LayerCase{}.T, kind);
+        c.document_starts = some_documents(GetParam(), model);
         expect_like_one_rank(c, world(), one, {.tensor = tensor, .sequence = sequence}, kind);
       }
     }
@@ -197,7 +199,9 @@ TEST_P(EveryMixer, CostGrowsWithTheSequence) {
   ParameterStore store({}, {});
   const auto mixer = make_mixer(GetParam(), store, settings(variants(GetParam()).front(), 200));
   EXPECT_GT(mixer->cost(1).forward_flops, 0);
-  EXPECT_GE(mixer->cost(200).forward_flops, 2 * mixer->cost(100).forward_flops);
+  const auto flops = [&](std::int64_t length) { return mixer->cost(length).forward_flops; };
+  EXPECT_GT(flops(100) - flops(0), 0);
+  EXPECT_GE(flops(200) - flops(100), flops(100) - flops(0));
   EXPECT_GT(mixer->cost(1).activation_elements, 0);
 }
 

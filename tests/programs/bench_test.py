@@ -14,7 +14,7 @@ class SequenceBench(ProgramTest):
         self.assertIn("tokenring", result.out)
         with h5py.File(file) as table:
             columns = {name: column[:] for name, column in table["results"].items()}
-            self.assertEqual({len(column) for column in columns.values()}, {30})  # 7 methods x 2 groups x 2 lengths; window on one rank
+            self.assertEqual({len(column) for column in columns.values()}, {38})  # 9 methods x 2 groups x 2 lengths; window on one rank
             self.assertEqual(table["results/forward"].attrs["unit"], "s")
             self.assertEqual(set(columns["ranks"]), {1, 2})
             self.assertTrue((columns["forward"] > 0).all())
@@ -28,7 +28,7 @@ class SequenceBench(ProgramTest):
     def test_proves_the_traffic(self):
         result = self.run_program("bench", f"{SMALL} --bench.window 20 --explain", ranks=4)
         lines = result.out.strip().splitlines()
-        self.assertEqual(len(lines), 16)
+        self.assertEqual(len(lines), 20)
         for line in lines:
             self.assertEqual(line.count("equal"), 2, line)
 

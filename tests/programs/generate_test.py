@@ -9,9 +9,9 @@ STEPS = "--run.steps 30 --optimizer.learning_rate 0.01"
 BERT = "--model.causal false --objective.kind masked_token"
 LINFORMER = "--model.mixers linformer,attention --model.linformer_rank 5 --data.mask_documents false"
 SECTIONS = {
-    "bench": ["bench", "run", "model", "parallel", "data", "objective", "optimizer", "checkpoint", "validation"],
-    "train": ["run", "model", "parallel", "data", "objective", "optimizer", "checkpoint", "validation"],
-    "eval": ["run", "model", "parallel", "data", "objective", "optimizer", "checkpoint", "validation"],
+    "bench": ["bench", "run", "model", "parallel", "data", "objective", "task", "optimizer", "checkpoint", "validation"],
+    "train": ["run", "model", "parallel", "data", "objective", "task", "optimizer", "checkpoint", "validation"],
+    "eval": ["run", "model", "parallel", "data", "objective", "task", "optimizer", "checkpoint", "validation"],
     "generate": ["generate"],
     "prepare": ["prepare"],
 }
