@@ -121,6 +121,39 @@ TEST_P(EveryMixer, AnyTensorAndSequenceMeshGivesOneRanksResults) {
   }
 }
 
+// Other tokens in one document leave the outputs of the others as they are, but for the rounding of sums of log decays
+// that run on over a start.
+TEST_P(EveryMixer, DocumentsDoNotLeak) {
+  const Comm one = self();
+  for (const ModelConfig& model : variants(GetParam())) {
+    LayerCase c = mixer_case(GetParam(), model);
+    c.document_starts = some_documents(GetParam(), model);
+    if (c.document_starts.empty()) continue;
+    const LayerRun run(c, one, {});
+    const auto outputs = [&](const Values& x) {
+      Tape tape(false);
+      return to_values(run.forward(tape, Variable(tensor_as<double>(x, c.shape()))).value());
+    };
+    const Values x = c.x(), y = outputs(x);
+    // The first documents end before row 2 of sequence 0 and row 4 of sequence 1.
+    const std::int64_t ends[] = {2 * c.D, (c.T + 4) * c.D};
+    for (const bool before : {true, false}) {
+      Values changed = x;
+      const auto touched = [&](std::int64_t i) { return (i < ends[i / (c.T * c.D)]) == before; };
+      for (std::int64_t i = 0; i < c.shape().size(); ++i) changed[i] += touched(i) ? 1 : 0;
+      const Values other = outputs(changed);
+      double moved = 0;
+      for (std::int64_t i = 0; i < c.shape().size(); ++i) {
+        if (!touched(i)) {
+          EXPECT_NEAR(other[i], y[i], 1e-14) << i;
+        }
+        moved = std::max(moved, std::abs(other[i] - y[i]));
+      }
+      EXPECT_GT(moved, 1e-3);
+    }
+  }
+}
+
 // Pieces of 3, 1 and the rest against the whole sequence at once.
 TEST_P(EveryMixer, ExtendingInPiecesEqualsTheForwardPass) {
   const Mesh mesh(self(), {});
