@@ -12,6 +12,11 @@ expect() {
   local way=$1 code=$2 started=$SECONDS status=0
   shift 2
   timeout 60 $launcher "$program" "$way" > "$output" 2>&1 || status=$?
+  if ((status == 139)); then # prterun, whose status this is, may itself crash while it ends the ranks
+    echo "$way: the launcher crashed (exit code 139); once more"
+    status=0
+    timeout 60 $launcher "$program" "$way" > "$output" 2>&1 || status=$?
+  fi
   local problems=()
   ((status == code)) || problems+=("exit code $status, not $code")
   while (($# > 0)); do
