@@ -83,7 +83,7 @@ TEST_F(ScheduleEquality, EveryScheduleOnEveryMeshKeptAndRecomputed) {
 }
 
 TEST_F(ScheduleEquality, TwentySteps) {
-  if (world().size() == 1 || world().size() > 8) GTEST_SKIP();
+  if (world().size() == 1 || world().size() > 8) GTEST_SKIP() << "20 steps are run on 2 to 8 ranks";
   TrainConfig c = config();
   c.run.steps = 20;
   const Outcome one = one_rank(c, 20);
@@ -176,7 +176,7 @@ TEST_F(ScheduleEquality, ValidationLossIsThatOfOneRank) {
 
 // Each rank's actions as they were measured, and the schedule's bubble for the durations that were.
 TEST_F(ScheduleEquality, AMeasuredStepHasEveryActionAndTheBubbleOfTheFormula) {
-  if (world().size() > 8) GTEST_SKIP();
+  if (world().size() > 8) GTEST_SKIP() << "runs on at most 8 ranks";
   const MeshShape shape = longest_pipeline();
   for (const std::string& name : schedule_names()) {
     TrainConfig c = config();
