@@ -15,7 +15,7 @@ TrainConfig small() {
   c.data.sequence_length = 64;
   c.data.batch = 2;
   c.data.mask_documents = false;
-  c.run.memory_limit = 4 << 20;
+  c.run.memory_limit = 32 << 20;
   return c;
 }
 
