@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "checkpoint/attributes.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/state_attributes.hpp"
 #include "checkpoint/tensor_file.hpp"
@@ -30,22 +31,6 @@ std::string kind_of(const Handle& file, const std::string& path) {
   throw UserError("{} is an HDF5 file, but no checkpoint, metrics or token store of Longspan", path);
 }
 
-std::string value_text(hid_t object, const std::string& name, const std::string& path) {
-  const Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose);
-  const Handle type(H5Aget_type(attribute), H5Tclose), space(H5Aget_space(attribute), H5Sclose);
-  if (H5Sget_simple_extent_ndims(space) > 0) return std::format("{} values", H5Sget_simple_extent_npoints(space));
-  switch (H5Tget_class(type)) {
-    case H5T_STRING:
-      return hdf5::read_text(object, name, path);
-    case H5T_INTEGER:
-      return std::to_string(hdf5::read_integer(object, name, path));
-    case H5T_FLOAT:
-      return std::format("{}", hdf5::read_real(object, name, path));
-    default:
-      return "of another type";
-  }
-}
-
 // "  name    value", or the lines of a long text below the name.
 std::string attribute_lines(const std::string& name, const std::string& value) {
   if (value.find('\n') == std::string::npos) return std::format("  {:<16} {}\n", name, value);
@@ -59,14 +44,10 @@ std::string attribute_lines(const std::string& name, const std::string& value) {
 }
 
 std::string describe_attributes(hid_t object, const std::string& path) {
-  std::vector<std::string> names;
-  const auto keep = [](hid_t, const char* name, const H5A_info_t*, void* out) -> herr_t {
-    static_cast<std::vector<std::string>*>(out)->push_back(name);
-    return 0;
-  };
-  hdf5::check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, keep, &names), "read attributes of", path);
   std::string lines;
-  for (const std::string& name : names) lines += attribute_lines(name, value_text(object, name, path));
+  for (const std::string& name : attribute_names(object, path)) {
+    lines += attribute_lines(name, attribute_text(object, name, path));
+  }
   return lines;
 }
 
@@ -74,11 +55,11 @@ std::string describe_attributes(hid_t object, const std::string& path) {
 std::optional<bool> holds(const Handle& file, const std::string& name, const std::string& path) {
   const Handle dataset = hdf5::open_dataset(file, name, path);
   if (name == "/tokens" && hdf5::has_attribute(file, "checksum")) {
-    return checksum_of(dataset, path) == hdf5::read_text(file, "checksum", path);
+    return xxhash_of(dataset, path) == hdf5::read_text(file, "checksum", path);
   }
-  const auto own = checksum_holds(dataset, path);
-  if (!own) checksum_of(dataset, path);  // at least it can be read
-  return own;
+  if (hdf5::has_attribute(dataset, "checksum")) return checksum_holds(dataset, path);
+  xxhash_of(dataset, path);  // at least it can be read
+  return std::nullopt;
 }
 
 std::string verdict(const Handle& file, const std::string& name, const std::string& path) {

@@ -98,7 +98,7 @@ TEST_F(Damage, AnotherFormatVersionIsRefused) {
     hdf5::write_integer(file, "format_version", kCheckpointVersion + 1, path);
   }
   world().barrier();
-  EXPECT_THAT(loading(path), HasSubstr("has format version 2, but this program reads version 1"));
+  EXPECT_THAT(loading(path), HasSubstr("has format version 3, but this program reads version 2"));
 }
 
 TEST_F(Damage, OfABrokenLoadNothingReachesTheModel) {

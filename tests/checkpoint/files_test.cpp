@@ -4,7 +4,6 @@
 #include <chrono>
 #include <filesystem>
 
-#include "checkpoint/catalogue.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/small_model.hpp"
 #include "support/scratch_folder.hpp"
@@ -62,41 +61,15 @@ TEST_F(CheckpointFiles, PruneKeepsTheNewest) {
   folder.write("checkpoints/step_00000040.h5.tmp", "");
   folder.write("checkpoints/notes.txt", "mine");
   if (world().rank() == 0) {
-    prune_checkpoints(folder.path(), 0);
+    prune_checkpoints(folder.path(), 0, 0);
     EXPECT_TRUE(fs::exists(checkpoint_path(folder.path(), 30)));
     EXPECT_FALSE(fs::exists(folder.path("checkpoints/step_00000040.h5.tmp")));
-    prune_checkpoints(folder.path(), 2);
+    prune_checkpoints(folder.path(), 2, 0);
     EXPECT_FALSE(fs::exists(checkpoint_path(folder.path(), 30)));
     EXPECT_TRUE(fs::exists(checkpoint_path(folder.path(), 10)));
     EXPECT_TRUE(fs::exists(checkpoint_path(folder.path(), 20)));
     EXPECT_TRUE(fs::exists(folder.path("checkpoints/notes.txt")));
   }
-}
-
-TEST(PlacePart, PutsAMiddleDimensionInPlace) {
-  const Shape shape{2, 5, 3};
-  std::vector<std::uint16_t> logical(30, 0), part(12);
-  for (std::size_t i = 0; i < part.size(); ++i) part[i] = static_cast<std::uint16_t>(100 + i);
-  place_part(reinterpret_cast<const std::byte*>(part.data()), {{.first = 1, .count = 2}}, 1, shape, 2,
-             reinterpret_cast<std::byte*>(logical.data()));
-  for (int a = 0; a < 2; ++a) {
-    for (int b = 0; b < 5; ++b) {
-      for (int c = 0; c < 3; ++c) {
-        const int expected = b == 1 || b == 2 ? 100 + (a * 2 + b - 1) * 3 + c : 0;
-        EXPECT_EQ(logical[static_cast<std::size_t>((a * 5 + b) * 3 + c)], expected);
-      }
-    }
-  }
-}
-
-TEST(PlacePart, PutsSeveralRunsInPlace) {
-  const Shape shape{2, 7};
-  std::vector<std::uint16_t> logical(14, 0), part = {1, 2, 3, 4, 11, 12, 13, 14};
-  const std::vector<PositionRun> runs = {{.row = 0, .first = 0, .count = 2},
-                                         {.row = 2, .first = 4, .count = 2, .stride = 2}};
-  place_part(reinterpret_cast<const std::byte*>(part.data()), runs, 1, shape, 2,
-             reinterpret_cast<std::byte*>(logical.data()));
-  EXPECT_EQ(logical, (std::vector<std::uint16_t>{1, 2, 0, 0, 3, 0, 4, 11, 12, 0, 0, 13, 0, 14}));
 }
 
 }  // namespace
