@@ -62,7 +62,7 @@ class Decoder {
   DecoderSettings settings_;
   ModelSplit split_;
   ParameterStore& store_;
-  std::vector<std::string> kinds_;              // token mixer of every layer of the whole model
+  std::vector<LayerSettings> layers_;           // of the whole model
   Parameter* embedding_ = nullptr;              // [V, D], rows over the tensor axis
   Parameter* positions_ = nullptr;              // [max_length, D], learned positions only
   std::vector<std::unique_ptr<Block>> blocks_;  // of all chunks of this stage, in the order of depth
