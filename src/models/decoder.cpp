@@ -29,6 +29,7 @@ Decoder::Decoder(const DecoderSettings& settings, const ModelSplit& split, Param
     if (model.positions == "learned") {
       positions_ = store_.declare({.name = "positions.weight",
                                    .shape = {settings_.max_length, model.width},
+                                   .shard = ParameterShard::by_position(0, settings_.shard),
                                    .init = Initializer::normal(model.init_deviation),
                                    .group = embedding_group_});
     }
@@ -96,9 +97,11 @@ Variable Decoder::embed(const Context& context, const Tensor& tokens, const Grou
   Variable x = leave_tensor_region(tape, partial, context.mesh.tensor());
   if (positions_ != nullptr) {
     const std::int64_t b = tokens.dim(0), t = tokens.dim(1);
-    const std::vector<std::int32_t> one = context.sequence.positions.to_host<std::int32_t>();
+    std::vector<std::int32_t> rows = context.sequence.positions.to_host<std::int32_t>();
+    const SequenceShard table(settings_.shard, settings_.max_length, store_.mesh().sequence, store_.at().sequence);
+    for (std::int32_t& row : rows) row = static_cast<std::int32_t>(table.place(row).row);
     std::vector<std::int32_t> all;
-    for (std::int64_t i = 0; i < b; ++i) all.insert(all.end(), one.begin(), one.end());
+    for (std::int64_t i = 0; i < b; ++i) all.insert(all.end(), rows.begin(), rows.end());
     x = add(tape, x, embedding(tape, positions_->variable(), Tensor::from_host(all, {b, t}), 0));
   }
   if (context.training()) {

@@ -64,7 +64,7 @@ class Decoder {
   ParameterStore& store_;
   std::vector<LayerSettings> layers_;           // of the whole model
   Parameter* embedding_ = nullptr;              // [V, D], rows over the tensor axis
-  Parameter* positions_ = nullptr;              // [max_length, D], learned positions only
+  Parameter* positions_ = nullptr;              // [max_length, D], learned only; rows over the sequence axis
   std::vector<std::unique_ptr<Block>> blocks_;  // of all chunks of this stage, in the order of depth
   std::vector<Range> blocks_of_;                // [chunk] which of blocks_; none of chunks elsewhere
   std::unique_ptr<Norm> final_norm_;
