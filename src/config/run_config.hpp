@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "config/model_config.hpp"
 #include "config/options.hpp"
@@ -22,9 +23,12 @@ struct RunConfig {
   std::int64_t trace = 0;         // step whose pipeline actions are timed; 0: none
 };
 
+// The ways of attention across the sequence axis, the simplest first.
+const std::vector<std::string>& sequence_method_names();
+
 struct ParallelConfig {
   std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;
-  std::string sequence_method = "ring";  // how attention crosses the sequence axis; auto: chosen
+  std::string sequence_method = "ring";  // how attention crosses the sequence axis: a pattern over the layers, or auto
   std::int64_t sequence_inner = 0;       // neighbours of ulysses_ring and double_ring; 0: chosen
   std::string sequence_shard = "auto";   // auto, contiguous, zigzag, striped
   std::string schedule = "1f1b";         // gpipe, 1f1b, interleaved, zb-h1, zb-v, file:PATH

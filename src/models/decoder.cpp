@@ -5,7 +5,6 @@
 #include "autograd/functions/basic.hpp"
 #include "autograd/functions/tensor_axis.hpp"
 #include "autograd/recompute.hpp"
-#include "config/mixer_pattern.hpp"
 #include "models/flops.hpp"
 #include "nn/contiguous.hpp"
 #include "ops/elementwise.hpp"
@@ -20,7 +19,7 @@ Decoder::Decoder(const DecoderSettings& settings, const ModelSplit& split, Param
     : settings_(settings), split_(split), store_(store) {
   const ModelConfig& model = settings_.model;
   const int layers = static_cast<int>(model.layers), last = split_.chunks() - 1;
-  kinds_ = expand_mixers(model.mixers, layers);
+  layers_ = layer_settings(settings_);
   // Groups in the order of the forward pass: embedding 0, block i at i + 1, head last. Where one stage has both ends of
   // a tied embedding its gradient is the embedding's group.
   embedding_group_ = 0;
@@ -30,6 +29,7 @@ Decoder::Decoder(const DecoderSettings& settings, const ModelSplit& split, Param
     if (model.positions == "learned") {
       positions_ = store_.declare({.name = "positions.weight",
                                    .shape = {settings_.max_length, model.width},
+                                   .shard = ParameterShard::by_position(0, settings_.shard),
                                    .init = Initializer::normal(model.init_deviation),
                                    .group = embedding_group_});
     }
@@ -42,8 +42,8 @@ void Decoder::declare_blocks(int chunk) {
   const auto before = static_cast<std::int64_t>(blocks_.size());
   const Range layers = holds(chunk) ? split_.layers[static_cast<std::size_t>(chunk)] : Range{};
   for (auto layer = static_cast<int>(layers.begin); layer < layers.end; ++layer) {
-    blocks_.push_back(std::make_unique<Block>(store_, kinds_[static_cast<std::size_t>(layer)],
-                                              mixer_settings(settings_, layer, layer + 1)));
+    const LayerSettings& own = layers_[static_cast<std::size_t>(layer)];
+    blocks_.push_back(std::make_unique<Block>(store_, own.kind, own.mixer));
   }
   blocks_of_.push_back({before, static_cast<std::int64_t>(blocks_.size())});
 }
@@ -97,9 +97,11 @@ Variable Decoder::embed(const Context& context, const Tensor& tokens, const Grou
   Variable x = leave_tensor_region(tape, partial, context.mesh.tensor());
   if (positions_ != nullptr) {
     const std::int64_t b = tokens.dim(0), t = tokens.dim(1);
-    const std::vector<std::int32_t> one = context.sequence.positions.to_host<std::int32_t>();
+    std::vector<std::int32_t> rows = context.sequence.positions.to_host<std::int32_t>();
+    const SequenceShard table(settings_.shard, settings_.max_length, store_.mesh().sequence, store_.at().sequence);
+    for (std::int32_t& row : rows) row = static_cast<std::int32_t>(table.place(row).row);
     std::vector<std::int32_t> all;
-    for (std::int64_t i = 0; i < b; ++i) all.insert(all.end(), one.begin(), one.end());
+    for (std::int64_t i = 0; i < b; ++i) all.insert(all.end(), rows.begin(), rows.end());
     x = add(tape, x, embedding(tape, positions_->variable(), Tensor::from_host(all, {b, t}), 0));
   }
   if (context.training()) {

@@ -62,9 +62,9 @@ class Decoder {
   DecoderSettings settings_;
   ModelSplit split_;
   ParameterStore& store_;
-  std::vector<std::string> kinds_;              // token mixer of every layer of the whole model
+  std::vector<LayerSettings> layers_;           // of the whole model
   Parameter* embedding_ = nullptr;              // [V, D], rows over the tensor axis
-  Parameter* positions_ = nullptr;              // [max_length, D], learned positions only
+  Parameter* positions_ = nullptr;              // [max_length, D], learned only; rows over the sequence axis
   std::vector<std::unique_ptr<Block>> blocks_;  // of all chunks of this stage, in the order of depth
   std::vector<Range> blocks_of_;                // [chunk] which of blocks_; none of chunks elsewhere
   std::unique_ptr<Norm> final_norm_;
