@@ -16,7 +16,10 @@ void Variable::add_gradient(const Tensor& g) const {
 
 Variable::Slot Variable::gradient_slot() const {
   Tensor& gradient = state_->gradient;
-  if (state_->pinned) return {gradient, true};
+  if (state_->pinned) {
+    LONGSPAN_CHECK(gradient.defined(), "[variable] the gradient of a parameter is not open");
+    return {gradient, true};
+  }
   if (!gradient.defined()) {
     gradient = Tensor::empty(state_->value.shape(), state_->value.dtype(), Memory::activations, "gradient");
     return {gradient, false};

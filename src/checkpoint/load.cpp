@@ -117,36 +117,45 @@ void compare_sums(const Handle& file, const std::vector<DatasetInfo>& datasets, 
                   more);
 }
 
-// This rank's part of a dataset into `part`.
-void read_into(const Handle& file, const std::string& name, const Parameter& p, const Tensor& part,
+// Elements of this rank's part of a dataset into `to`.
+void read_into(const Handle& file, const std::string& name, const Parameter& p, const Range& elements, const Tensor& to,
                const std::string& path) {
+  if (elements.size() == 0) return;
   const Handle dataset = hdf5::open_dataset(file, name, path);
   const int dim = std::max(0, p.info().shard.dim);
   auto values = read_part(dataset, dim, p.runs(), path);
-  values = convert(std::move(values), stored_dtype(dataset, path), part.dtype());
-  part.copy_from_host(values.data());
+  values = convert(std::move(values), stored_dtype(dataset, path), to.dtype());
+  to.copy_from_host(values.data() + static_cast<std::size_t>(elements.begin) * size_of(to.dtype()));
+}
+
+// The owned elements of a parameter into one of the optimizer's arrays.
+void read_state(const Handle& file, const std::string& name, const Parameter& p, const Optimizer::State& state,
+                const std::string& path) {
+  read_into(file, name, p, p.owned(), ParameterStore::owned_of(p, state.flat), path);
 }
 
 // One parameter with, where the optimizer keeps any, its master weights.
-void read_weights(const Handle& file, const Parameter& p, const Optimizer* optimizer, const std::string& path) {
+void read_weights(const Handle& file, const ParameterStore& store, const Parameter& p, const Optimizer* optimizer,
+                  const std::string& path) {
   const std::string group = hdf5::has_link(file, "optimizer") && hdf5::has_link(file, kMaster) ? kMaster : "model";
   const std::string name = group + "/" + p.info().name;
-  read_into(file, name, p, p.value(), path);
+  if (shards_values(store.zero())) {
+    read_into(file, name, p, p.owned(), store.owned_values(p), path);
+  } else {
+    read_into(file, name, p, {0, p.local_shape().size()}, p.value(), path);
+  }
   if (optimizer == nullptr) return;
   for (const auto& state : optimizer->states()) {
-    if (state.name == "master") read_into(file, name, p, state.flat.slice(p.offset(), p.local_shape().size()), path);
+    if (state.name == "master") read_state(file, name, p, state, path);
   }
 }
 
 void read_parts(const Handle& file, const ParameterStore& store, const Optimizer* optimizer, const std::string& path) {
   for (const auto& p : store.all()) {
-    if (p->local_shape().size() == 0) continue;
-    read_weights(file, *p, optimizer, path);
+    read_weights(file, store, *p, optimizer, path);
     if (optimizer == nullptr) continue;
     for (const auto& state : optimizer->states()) {
-      if (state.name == "master") continue;
-      const Tensor part = state.flat.slice(p->offset(), p->local_shape().size());
-      read_into(file, "optimizer/" + state.name + "/" + p->info().name, *p, part, path);
+      if (state.name != "master") read_state(file, "optimizer/" + state.name + "/" + p->info().name, *p, state, path);
     }
   }
 }
@@ -263,7 +272,7 @@ std::int64_t load_parameters(const std::string& path, const std::string& pattern
   together(mesh.world(), [&] {
     reading<EnvironmentError>(path, [&] {
       for (const auto& p : store.all()) {
-        if (p->local_shape().size() > 0 && fits_any(p->info().name, words)) read_weights(file, *p, optimizer, path);
+        if (fits_any(p->info().name, words)) read_weights(file, store, *p, optimizer, path);
       }
     });
   });

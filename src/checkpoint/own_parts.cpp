@@ -6,9 +6,9 @@
 namespace longspan {
 
 std::vector<CheckpointArray> checkpoint_arrays(const ParameterStore& store, const Optimizer* optimizer) {
-  std::vector<CheckpointArray> arrays = {{"model", store.values()}};
+  std::vector<CheckpointArray> arrays = {{"model", store.values(), shards_values(store.zero())}};
   if (optimizer == nullptr) return arrays;
-  for (const auto& state : optimizer->states()) arrays.push_back({"optimizer/" + state.name, state.flat});
+  for (const auto& state : optimizer->states()) arrays.push_back({"optimizer/" + state.name, state.flat, true});
   return arrays;
 }
 
@@ -19,6 +19,21 @@ TensorPart tensor_part(const Shape& logical, const ParameterShard& shard, const 
   for (int i = dim + 1; i < logical.rank(); ++i) part.inner *= logical[i];
   return part;
 }
+
+namespace {
+
+// Of the ranks of one stage that own the same elements of a parameter: which one this is.
+Holder owner_of(const Parameter& p, const ParameterStore& store) {
+  MeshShape mesh = store.mesh();
+  MeshCoordinate at = store.at();
+  if (shards_states(store.zero())) {
+    mesh.data = mesh.sequence = 1;
+    at.data = at.sequence = 0;
+  }
+  return holder_of(p.info().shard, mesh, at);
+}
+
+}  // namespace
 
 std::vector<OwnPart> own_parts(const ParameterStore& store, const std::vector<CatalogueEntry>& entries,
                                const std::vector<CheckpointArray>& arrays) {
@@ -31,12 +46,15 @@ std::vector<OwnPart> own_parts(const ParameterStore& store, const std::vector<Ca
       const ParameterInfo& info = p->info();
       if (info.tied_copy) continue;
       const std::size_t entry = number.at(info.name);
-      const Holder holder = holder_of(info.shard, store.mesh(), store.at());
-      const Range elements =
-          written_share(p->local_shape().size(), holder.count, holder.index, static_cast<std::int64_t>(entry));
-      if (elements.size() == 0) continue;
+      const Range& owned = p->owned();
+      const Holder holder = owner_of(*p, store);
+      const Range share =
+          written_share(owned.size(), holder.count, holder.index, static_cast<std::int64_t>(entry));
+      if (share.size() == 0) continue;
+      const Range elements{owned.begin + share.begin, owned.begin + share.end};
       const auto* flat = static_cast<const std::byte*>(arrays[a].flat.raw());
-      const auto first = static_cast<std::size_t>(p->offset() + elements.begin);
+      const auto first = static_cast<std::size_t>(arrays[a].owned_alone ? p->owned_offset() + share.begin
+                                                                        : p->offset() + elements.begin);
       parts.push_back({a * entries.size() + entry, element_bytes, tensor_part(info.shape, info.shard, p->runs()),
                        elements, flat + first * element_bytes});
     }

@@ -15,7 +15,8 @@ namespace longspan {
 // A checkpoint's arrays: "model" and, with an optimizer, "optimizer/<state>". Every array holds every parameter.
 struct CheckpointArray {
   std::string group;
-  Tensor flat;  // this rank's elements, as the store's
+  Tensor flat;               // this rank's elements: those it holds, as the store's, or
+  bool owned_alone = false;  // those it owns (ParameterStore::owned_of)
 };
 std::vector<CheckpointArray> checkpoint_arrays(const ParameterStore& store, const Optimizer* optimizer);
 

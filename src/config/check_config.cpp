@@ -81,6 +81,8 @@ void check_parallel(const ParallelConfig& parallel) {
   at_least("parallel.sequence", parallel.sequence, 1);
   at_least("parallel.microbatches", parallel.microbatches, 1);
   at_least("parallel.virtual_stages", parallel.virtual_stages, 0);
+  require(parallel.zero >= 0 && parallel.zero <= 3, "parallel.zero = {} is no stage of ZeRO; use 0, 1, 2 or 3",
+          parallel.zero);
 }
 
 void check_shares(const TrainConfig& config) {

@@ -36,6 +36,7 @@ struct ParallelConfig {
   std::string stage_layers;              // layers of each chunk, 3,4,4,1; empty: by their cost
   std::int64_t microbatches = 1;         // per step and data rank
   std::string recompute = "none";        // none, block
+  std::int64_t zero = 0;                 // stage of ZeRO, 0 to 3
 };
 
 struct DataConfig {

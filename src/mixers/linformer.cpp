@@ -104,8 +104,7 @@ Variable linformer_attention(Tape& tape, ops::AttentionRules rules, const Variab
         const auto dkv = kv.gradient_slot();
         expand(e.value(), f.value(), *dbars, dkv.tensor, dkv.accumulate);
       },
-      [=, &tensor_axis] {
-        const Shape& shape = e.value().shape();
+      [=, &tensor_axis, shape = e.value().shape()] {
         const Tensor both = Tensor::empty({2, shape[0], shape[1]}, accumulation, Memory::workspace, "gradient");
         const Tensor de = both.slice(0, 1).reshape(shape), df = both.slice(1, 1).reshape(shape);
         sum_outer_products(first_half(*dbars), first_half(kv.value()), de);

@@ -88,11 +88,50 @@ SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtyp
   return context;
 }
 
+// Backward nodes run from last to first, so that what enters forward leaves backward.
+void Decoder::enter(const Context& context, const Groups& groups, const Groups& next, const GroupDone& done) const {
+  store_.fetch(context.mesh, groups, next);
+  context.tape.record(
+      "leave groups", [=, this] { store_.drop(groups); },
+      [=] {
+        if (done) done(groups.front());
+      });
+}
+
+// Weight parts read no values, but other microbatches may have let the gradients go since the input part.
+void Decoder::leave(const Context& context, const Groups& groups, const Groups& before) const {
+  store_.drop(groups);
+  context.tape.record(
+      "enter groups",
+      [=, this, &mesh = context.mesh] {
+        store_.fetch(mesh, groups, before);
+        store_.open_gradients(groups);
+      },
+      [=, this] { store_.open_gradients(groups); });
+}
+
+Decoder::Groups Decoder::block_groups(int chunk, std::int64_t i) const {
+  const Range mine = blocks_of_[static_cast<std::size_t>(chunk)];
+  if (i < mine.begin || i >= mine.end) return {};
+  return {blocks_[static_cast<std::size_t>(i)]->group()};
+}
+
+// A tied head on the first stage reads the embedding.
+Decoder::Groups Decoder::head_groups() const {
+  if (head_->info().group == head_group_) return {head_group_};
+  return {head_group_, head_->info().group};
+}
+
 // A tied head on the same stage has added its part by then: it does so in the input part of its backward, which comes
 // before the embedding's for each microbatch.
 Variable Decoder::embed(const Context& context, const Tensor& tokens, const GroupDone& done) const {
   Tape& tape = context.tape;
-  if (done) tape.record("group_done", {}, [=, this] { done(embedding_group_); });
+  const Groups own = {embedding_group_};
+  store_.fetch(context.mesh, own, block_groups(0, blocks_of_.front().begin));
+  // Backward reads no values.
+  tape.record("leave embedding", {}, [=] {
+    if (done) done(own.front());
+  });
   const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->first());
   Variable x = leave_tensor_region(tape, partial, context.mesh.tensor());
   if (positions_ != nullptr) {
@@ -104,6 +143,8 @@ Variable Decoder::embed(const Context& context, const Tensor& tokens, const Grou
     for (std::int64_t i = 0; i < b; ++i) all.insert(all.end(), rows.begin(), rows.end());
     x = add(tape, x, embedding(tape, positions_->variable(), Tensor::from_host(all, {b, t}), 0));
   }
+  store_.drop(own);
+  tape.record("enter embedding", {}, [=, this] { store_.open_gradients(own); });
   if (context.training()) {
     x = dropout(tape, x, settings_.model.dropout, hash_name("embedding", context.dropout_key), context.dropout_rows,
                 settings_.model.width);
@@ -116,7 +157,8 @@ Variable Decoder::blocks(const Context& context, const Variable& x, int chunk, c
   const Range mine = blocks_of_[static_cast<std::size_t>(chunk)];
   for (auto i = mine.begin; i < mine.end; ++i) {
     const Block* block = blocks_[static_cast<std::size_t>(i)].get();
-    if (done) context.tape.record("group_done", {}, [done, group = block->group()] { done(group); });
+    const bool last = i + 1 == mine.end && chunk + 1 == split_.chunks();
+    enter(context, {block->group()}, last ? head_groups() : block_groups(chunk, i + 1), done);
     if (settings_.recompute_blocks) {
       y = recompute(context.tape, y, [block, outer = context](Tape& tape, const Variable& input) {
         return block->forward(with_tape(outer, tape), input);
@@ -124,17 +166,20 @@ Variable Decoder::blocks(const Context& context, const Variable& x, int chunk, c
     } else {
       y = block->forward(context, y);
     }
+    leave(context, {block->group()}, block_groups(chunk, i - 1));
   }
   return y;
 }
 
 Answers Decoder::loss(const Context& context, const Variable& x, const Tensor& targets, double factor,
                       const GroupDone& done) const {
-  if (done) context.tape.record("group_done", {}, [=, this] { done(head_group_); });
+  enter(context, head_groups(), {}, done);
   const Variable normed = final_norm_->forward(context, x);
   const Variable input = enter_tensor_region(context.tape, normed, context.mesh.tensor());
-  return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor,
-                              context.mesh.tensor());
+  const Answers answers = linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor,
+                                               context.mesh.tensor());
+  leave(context, head_groups(), block_groups(split_.chunks() - 1, blocks_of_.back().end - 1));
+  return answers;
 }
 
 DecoderCache Decoder::make_cache(std::int64_t batch, std::int64_t max_length) const {

@@ -28,7 +28,7 @@ class Decoder {
   // What the sequence context needs for this model (rotary tables).
   SequenceContext sequence_context(const SequenceShard& shard, Dtype dtype, std::int64_t first_position = 0) const;
 
-  // Called while a backward pass goes on, when all gradients of a parameter group are complete.
+  // Called while a backward pass goes on, when it has added to all gradients of a parameter group.
   using GroupDone = std::function<void(int group)>;
 
   // tokens int32 [B, T_local] -> [B, T_local, D]; before the first chunk.
@@ -58,6 +58,15 @@ class Decoder {
   void declare_embedding(bool tied_copy);
   void declare_blocks(int chunk);
   void declare_head();
+  // Around what parameter groups compute, forward and backward (recorded on the tape): their values are there and their
+  // gradients open. Values of `next` and, on the way back, of `before` are fetched meanwhile. Leaving the first group
+  // backward is `done`.
+  using Groups = std::vector<int>;
+  void enter(const Context& context, const Groups& groups, const Groups& next, const GroupDone& done) const;
+  void leave(const Context& context, const Groups& groups, const Groups& before) const;
+  // The group of block i of this stage, if it is one of the chunk's; those that the head reads.
+  Groups block_groups(int chunk, std::int64_t i) const;
+  Groups head_groups() const;
 
   DecoderSettings settings_;
   ModelSplit split_;

@@ -66,28 +66,78 @@ Parameter* ParameterStore::declare(const ParameterInfo& info) {
   return parameters_.back().get();
 }
 
-void ParameterStore::allocate(Dtype dtype, std::uint64_t seed, bool training) {
-  values_ = Tensor::zeros({elements_}, dtype, Memory::parameters, "parameters");
-  if (training) gradients_ = Tensor::zeros({elements_}, accumulation_dtype(dtype), Memory::gradients, "gradients");
-  for (const auto& p : parameters_) {
-    const std::int64_t n = p->local_.size();
-    const auto part = [&p, n](const Tensor& flat) { return flat.slice(p->offset_, n).reshape(p->local_); };
-    p->variable_ = Variable::parameter(part(values_), training ? part(gradients_) : Tensor());
-    initialize(*p, seed);
-  }
-}
-
-std::vector<ParameterStore::GradientPiece> ParameterStore::group_pieces(int group) const {
-  std::vector<GradientPiece> pieces;
+std::vector<ParameterPiece> ParameterStore::pieces() const {
+  std::vector<ParameterPiece> pieces;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Parameter& p = *parameters_[i];
-    if (p.info().group != group) continue;
-    const std::int64_t end = i + 1 < parameters_.size() ? parameters_[i + 1]->offset() : elements_;
+    const auto number = static_cast<std::int64_t>(i);
     const bool by_position = p.info().shard.over(Axis::sequence);
-    if (pieces.empty() || pieces.back().by_position != by_position) pieces.push_back({{p.offset(), end}, by_position});
-    pieces.back().range.end = end;
+    const ParameterPiece* last = pieces.empty() ? nullptr : &pieces.back();
+    if (!last || last->group != p.info().group || last->by_position != by_position || last->tied || p.info().tied) {
+      pieces.push_back({.group = p.info().group,
+                        .by_position = by_position,
+                        .tied = p.info().tied,
+                        .range = {p.offset(), p.offset()},
+                        .parameters = {number, number}});
+    }
+    pieces.back().range.end = i + 1 < parameters_.size() ? parameters_[i + 1]->offset() : elements_;
+    pieces.back().parameters.end = number + 1;
+  }
+  std::int64_t owned = 0;
+  for (ParameterPiece& piece : pieces) {
+    const Holder holder = summing_holder(mesh_, at_, piece.by_position);
+    piece.holders = holder.count;
+    piece.owned = owned_range(piece.range, holder, zero_);
+    piece.owned_offset = owned;
+    owned += piece.owned.size();
   }
   return pieces;
+}
+
+std::int64_t ParameterStore::owned_elements() const {
+  std::int64_t n = 0;
+  for (const ParameterPiece& piece : pieces()) n += piece.owned.size();
+  return n;
+}
+
+void ParameterStore::allocate(Dtype dtype, std::uint64_t seed, bool training) {
+  pieces_ = pieces();
+  windows_.resize(pieces_.size());
+  const std::int64_t owned = owned_elements();
+  values_ = Tensor::zeros({shards_values(zero_) ? owned : elements_}, dtype, Memory::parameters, "parameters");
+  if (training) {
+    gradients_ = Tensor::zeros({shards_gradients(zero_) ? owned : elements_}, accumulation_dtype(dtype),
+                               Memory::gradients, "gradients");
+  }
+  for (std::size_t i = 0; i < pieces_.size(); ++i) allocate(i, seed, training);
+}
+
+void ParameterStore::allocate(std::size_t number, std::uint64_t seed, bool training) {
+  const ParameterPiece& piece = pieces_[number];
+  const auto whole_of = [&piece](const Tensor& flat, bool owned_alone) {
+    return flat.slice(owned_alone ? piece.owned_offset : piece.range.begin, piece.range.size());
+  };
+  for (auto i = piece.parameters.begin; i < piece.parameters.end; ++i) {
+    Parameter& p = *parameters_[static_cast<std::size_t>(i)];
+    const std::int64_t begin = std::clamp(piece.owned.begin - p.offset(), std::int64_t{0}, p.local_.size());
+    const std::int64_t end = std::clamp(piece.owned.end - p.offset(), std::int64_t{0}, p.local_.size());
+    p.owned_ = {begin, end};
+    p.owned_offset_ = piece.owned_offset + std::clamp(p.offset() + begin, piece.owned.begin, piece.owned.end) -
+                      piece.owned.begin;
+    p.variable_ = Variable::parameter(Tensor(), Tensor());
+  }
+  const bool keeps = keeps_values(piece);
+  const Tensor whole = keeps ? whole_of(values_, shards_values(zero_))
+                             : Tensor::zeros({piece.range.size()}, dtype(), Memory::parameters, "whole parameters");
+  show_values(piece, whole);
+  for (auto i = piece.parameters.begin; i < piece.parameters.end; ++i) {
+    initialize(*parameters_[static_cast<std::size_t>(i)], seed);
+  }
+  if (!keeps) {
+    ops::copy(whole.slice(piece.owned.begin - piece.range.begin, piece.owned.size()), owned_values(piece));
+    show_values(piece, Tensor());
+  }
+  if (training && keeps_gradients(piece)) show_gradients(piece, whole_of(gradients_, shards_gradients(zero_)));
 }
 
 std::int64_t ParameterStore::counted_elements() const {

@@ -1,7 +1,10 @@
 // Sums gradients over the ranks that hold the same parameters (data x sequence; data alone where positions split them),
-// group by group while the backward pass goes on: a group's flat slices are reduced as soon as its last gradient is
-// complete. Gradients are sums over tokens
-// times 1 / (all tokens), so they are added and never divided by a number of ranks.
+// group by group while the backward pass goes on. Gradients are sums over tokens times 1 / (all tokens), so they are
+// added and never divided by a number of ranks.
+//
+// Without ZeRO a group is summed on all its holders once its last gradient is complete. With ZeRO each holder gets the
+// sum of what it owns: in stage 1 once as well, from stage 2 on after every microbatch, whose whole gradients are let go.
+// Then one group is under way at a time, so that memory is the same in every run.
 #pragma once
 
 #include <vector>
@@ -13,19 +16,26 @@ namespace longspan {
 
 class GradientReducer {
  public:
-  GradientReducer(const ParameterStore& store, const Mesh& mesh) : store_(store), mesh_(mesh) {}
+  GradientReducer(ParameterStore& store, const Mesh& mesh) : store_(store), mesh_(mesh) {}
 
-  // All gradients of the group are complete on this rank; the ranks that hold it must call in the same order.
-  void start(int group);
+  // The backward pass of a microbatch has left the group; `last`: no other will add to it. The ranks that hold it must
+  // call in the same order.
+  void start(int group, bool last);
   // Lets reductions under way progress.
   void poll();
   // Waits for all groups, then sums the two ends' copies of a tied embedding.
   void finish();
 
  private:
-  const ParameterStore& store_;
+  struct Sum {
+    Request request;
+    Tensor owned, part;  // what this rank owns, and the sum of one microbatch for it
+  };
+  void wait();
+
+  ParameterStore& store_;
   const Mesh& mesh_;
-  std::vector<Request> requests_;
+  std::vector<Sum> sums_;
 };
 
 }  // namespace longspan

@@ -11,7 +11,7 @@ namespace longspan {
 double gradient_norm(const ParameterStore& store, const Mesh& mesh) {
   double sum = 0;
   for (const auto& p : store.all()) {
-    if (store.counts(*p)) sum += ops::sum_of_squares(p->gradient());
+    if (store.counts(*p)) sum += ops::sum_of_squares(store.owned_gradient(*p));
   }
   return std::sqrt(sum_of_counted(mesh, sum));
 }
@@ -19,25 +19,26 @@ double gradient_norm(const ParameterStore& store, const Mesh& mesh) {
 double clip_scale(double norm, double clip) { return clip > 0 && norm > clip ? clip / norm : 1.0; }
 
 Optimizer::Optimizer(const OptimizerConfig& config, const ParameterStore& store) : config_(config), store_(store) {
-  const Tensor& values = store.values();
-  const Dtype accumulation = accumulation_dtype(values.dtype());
-  m_ = Tensor::zeros(values.shape(), accumulation, Memory::optimizer, "first moments");
-  v_ = Tensor::zeros(values.shape(), accumulation, Memory::optimizer, "second moments");
+  const Dtype dtype = store.dtype(), accumulation = accumulation_dtype(dtype);
+  const auto state = [&](const char* label) {
+    return Tensor::zeros({store.owned_elements()}, accumulation, Memory::optimizer, label);
+  };
+  m_ = state("first moments");
+  v_ = state("second moments");
   states_ = {{"m", m_}, {"v", v_}};
-  if (accumulation == values.dtype()) {
-    master_ = values;
-  } else {
-    master_ = Tensor::empty(values.shape(), accumulation, Memory::optimizer, "master weights");
-    ops::copy(values, master_);
-    states_.push_back({"master", master_});
-  }
+  if (accumulation == dtype) return;
+  master_ = state("master weights");
+  for (const auto& p : store.all()) ops::copy(store.owned_values(*p), store.owned_of(*p, master_));
+  states_.push_back({"master", master_});
 }
 
 void Optimizer::step(double learning_rate, double scale) {
   ++steps_;
   for (const auto& p : store_.all()) {
-    const auto part = [&p](const Tensor& flat) { return flat.slice(p->offset(), p->local_shape().size()); };
-    ops::adamw(part(master_), part(m_), part(v_), part(store_.gradients()), part(store_.values()),
+    if (p->owned().size() == 0) continue;
+    const Tensor values = store_.owned_values(*p);
+    const Tensor master = master_.defined() ? store_.owned_of(*p, master_) : values;
+    ops::adamw(master, store_.owned_of(*p, m_), store_.owned_of(*p, v_), store_.owned_gradient(*p), values,
                {.rate = learning_rate,
                 .beta1 = config_.beta1,
                 .beta2 = config_.beta2,

@@ -1,5 +1,6 @@
 // AdamW over a parameter store, with the global gradient norm and its clipping. Master weights and moments have the
-// accumulation dtype; in float64 and float32 the parameters are their own masters.
+// accumulation dtype; in float64 and float32 the parameters are their own masters. With ZeRO every rank updates what it
+// owns.
 #pragma once
 
 #include <string>
@@ -12,20 +13,21 @@
 namespace longspan {
 
 // Euclidean norm of the gradient of the whole model, the same on every rank and mesh. Parameters that several ranks
-// hold are counted once. Collective over the mesh's tensor, pipeline and sequence axes.
+// hold are counted once. Collective.
 double gradient_norm(const ParameterStore& store, const Mesh& mesh);
 
 class Optimizer {
  public:
   Optimizer(const OptimizerConfig& config, const ParameterStore& store);
 
-  // One step with complete gradients; `scale` multiplies them (clipping).
+  // One step with complete gradients of what this rank owns; `scale` multiplies them (clipping). Other ranks that hold
+  // the same learn of it by ParameterStore::share_values.
   void step(double learning_rate, double scale);
 
   std::int64_t steps_done() const { return steps_; }
   void set_steps_done(std::int64_t steps) { steps_ = steps; }
 
-  // Flat arrays parallel to the store's, for checkpoints: "m", "v" and, in bfloat16, "master".
+  // Flat arrays of owned elements (ParameterStore::owned_of), for checkpoints: "m", "v" and, in bfloat16, "master".
   struct State {
     std::string name;
     Tensor flat;

@@ -30,7 +30,7 @@ PipelineExecutor::PipelineExecutor(const Mesh& mesh, const Decoder& decoder, con
 
 PipelineExecutor::~PipelineExecutor() = default;
 
-Answers PipelineExecutor::train(const StepInput& input, const Decoder::GroupDone& done,
+Answers PipelineExecutor::train(const StepInput& input, const GroupDone& done,
                                 const std::function<void()>& poll) {
   input_ = &input;
   done_ = done;
@@ -148,8 +148,10 @@ void PipelineExecutor::forward(const Action& a) {
       .dropout_key = input_->dropout_key,
       .dropout_rows =
           input_->dropout_key == 0 ? Tensor() : make_dropout_rows(sequence_.shard, sequences, batch.first_sequence)};
-  const Decoder::GroupDone done =
-      training_ && a.microbatch == last_backward_.at(a.chunk) ? done_ : Decoder::GroupDone{};
+  Decoder::GroupDone done;
+  if (training_) {
+    done = [this, last = a.microbatch == last_backward_.at(a.chunk)](int group) { done_(group, last); };
+  }
   run.tape.set_poll(poll_);
   const Variable x = chunk_input(a, context, done);
   run.output = decoder_.blocks(context, x, a.chunk, done);

@@ -34,10 +34,13 @@ class PipelineExecutor {
 
   const Schedule& schedule() const { return schedule_; }
 
-  // Forward and backward of all microbatches; gradients are added to the parameters'. `done` hears of parameter groups
-  // whose gradients are complete, `poll` runs between operations. Returns this rank's sums over tokens (0 but on the
+  // A microbatch has added to all gradients of a parameter group; `last`: no other will.
+  using GroupDone = std::function<void(int group, bool last)>;
+
+  // Forward and backward of all microbatches; gradients are added to the parameters'. `done` hears of each group and
+  // microbatch, `poll` runs between operations. Returns this rank's sums over tokens (0 but on the
   // stage of the last chunk).
-  Answers train(const StepInput& input, const Decoder::GroupDone& done, const std::function<void()>& poll);
+  Answers train(const StepInput& input, const GroupDone& done, const std::function<void()>& poll);
 
   // Forward only.
   Answers evaluate(const StepInput& input, std::int64_t microbatches);
@@ -84,7 +87,7 @@ class PipelineExecutor {
   std::map<int, int> last_backward_;  // [chunk] the microbatch whose backward ends last: it completes the gradients
 
   const StepInput* input_ = nullptr;
-  Decoder::GroupDone done_;
+  GroupDone done_;
   std::function<void()> poll_;
   bool training_ = true;
   Answers answers_;

@@ -44,6 +44,16 @@ std::string describe_pipeline(const Session& session) {
                      schedule.chunks(), layers, 100 * idle);
 }
 
+std::string describe_zero(const Session& session) {
+  const std::int64_t zero = session.config().parallel.zero;
+  const MeshShape& mesh = session.mesh().shape();
+  const int holders = mesh.data * mesh.sequence;
+  if (holders == 1) return std::format("stage {}, without effect: no two data or sequence ranks", zero);
+  constexpr const char* shared[] = {"", "optimizer states", "optimizer states and gradients",
+                                    "optimizer states, gradients and parameters"};
+  return std::format("stage {}: {} shared by {} ranks (data x sequence)", zero, shared[zero], holders);
+}
+
 // What needs neither storage nor other ranks.
 Lines describe_work(const Session& session) {
   const TrainConfig& config = session.config();
@@ -64,6 +74,7 @@ Lines describe_work(const Session& session) {
       session.mesh().shape().sequence > 1 ? std::format(", sequences {}", to_string(shard_kind(config))) : "";
   lines.add("mesh", std::format("{} = {} ranks, each {}{}", session.mesh().shape().str(), session.mesh().shape().size(),
                                 device::description(), shard));
+  if (config.parallel.zero > 0) lines.add("zero", describe_zero(session));
   for (const std::string& reason : session.sequence_choice()) lines.add("sequence", reason);
   if (config.parallel.pipeline > 1) lines.add("pipeline", describe_pipeline(session));
   if (const TokenStore* corpus = session.corpus()) {
@@ -114,7 +125,7 @@ void add_limit(Lines& lines, const std::vector<StepAccount>& stages, std::int64_
   const bool fits = most <= static_cast<std::size_t>(limit);
   lines.add("limit",
             std::format("{} a rank: {}", bytes_text(limit),
-                        fits ? "enough" : "too little; use more ranks, a smaller batch or parallel.recompute = block"));
+                        fits ? "enough" : "too little; use more ranks, a smaller batch, parallel.recompute = block or parallel.zero"));
 }
 
 void add_traffic(Lines& lines, const std::vector<StepAccount>& stages) {
@@ -154,7 +165,7 @@ std::string dry_run_text(TrainConfig config) {
 std::string describe_plan(const Session& session) {
   Lines lines = describe_work(session);
   const std::int64_t limit = session.config().run.memory_limit;
-  const std::int64_t state = session.mesh().world().all_reduce_value(session.state_bytes(), Reduce::max);
+  const std::int64_t state = session.mesh().world().all_reduce_value(session.state_bytes().all(), Reduce::max);
   lines.add("memory",
             std::format("{} on the fullest rank for parameters, gradients and optimizer; activations come on top{}",
                         bytes_text(state), limit > 0 ? std::format("; limit {}", bytes_text(limit)) : ""));

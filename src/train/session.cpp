@@ -78,7 +78,7 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
       dtype_(parse_float_dtype(config.run.dtype, "run.dtype")),
       corpus_(std::move(corpus)),
       shard_(shard_kind(config), config.data.sequence_length, mesh_.shape().sequence, mesh_.at().sequence),
-      store_(mesh_.shape(), mesh_.at()) {
+      store_(mesh_.shape(), mesh_.at(), static_cast<int>(config.parallel.zero)) {
   const std::shared_ptr<const SequenceSource> source = make_source(config_, corpus_);
   if (config_.parallel.sequence_method == "auto") {
     SequenceChoice choice =
@@ -117,11 +117,10 @@ std::int64_t Session::parameters() const {
   return one_rank.counted_elements();
 }
 
-std::int64_t Session::state_bytes() const {
-  const auto value = static_cast<std::int64_t>(size_of(dtype_));
-  const auto accumulated = static_cast<std::int64_t>(size_of(accumulation_dtype(dtype_)));
-  // Values, gradients, two moments, and master weights where the parameters are not their own.
-  return store_.local_elements() * (value + 3 * accumulated + (value == accumulated ? 0 : accumulated));
+StateBytes Session::state_bytes() const {
+  return longspan::state_bytes(store_.local_elements(), store_.owned_elements(),
+                               static_cast<std::int64_t>(size_of(dtype_)),
+                               static_cast<std::int64_t>(size_of(accumulation_dtype(dtype_))), store_.zero());
 }
 
 Session::Validation Session::validate() {

@@ -49,8 +49,9 @@ class Session {
 
   // Distinct parameters of the whole model.
   std::int64_t parameters() const;
-  // Bytes this rank will hold for parameters, gradients and optimizer states.
-  std::int64_t state_bytes() const;
+  // Bytes this rank keeps of parameters, gradients and optimizer states. Whole values and gradients that come and go
+  // (parallel.zero = 2, 3) are not among them.
+  StateBytes state_bytes() const;
   // Means over the targets of the first validation sequences, the same on every rank. Collective.
   struct Validation {
     double loss = 0, accuracy = 0;  // nats a token; share of targets that are the most probable token

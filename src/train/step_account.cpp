@@ -52,8 +52,8 @@ StepAccount account_step(const TrainConfig& config, const MeshCoordinate& at, st
   return account;
 }
 
-// All data ranks hold the same. Where parts are uneven the last tensor rank has the larger ones, so that what remains
-// is the place on the sequence axis: the longest shard, or an end of the axis, where some methods have no neighbour.
+// Where parts are uneven the last data and tensor ranks have the larger ones, so that what remains is the place on the
+// sequence axis: the longest shard, or an end of the axis, where some methods have no neighbour.
 StepAccount account_fullest_rank(const TrainConfig& config, int stage, std::int64_t vocabulary) {
   const MeshShape mesh = mesh_shape(config.parallel);
   const SequenceShard shard(shard_kind(config), config.data.sequence_length, mesh.sequence, 0);
@@ -61,7 +61,7 @@ StepAccount account_fullest_rank(const TrainConfig& config, int stage, std::int6
   while (shard.local_length(longest) < shard.longest()) ++longest;
   StepAccount fullest;
   for (const int place : std::set<int>{0, longest, mesh.sequence - 1}) {
-    const MeshCoordinate at{.tensor = mesh.tensor - 1, .pipeline = stage, .sequence = place};
+    const MeshCoordinate at{.data = mesh.data - 1, .tensor = mesh.tensor - 1, .pipeline = stage, .sequence = place};
     const StepAccount account = account_step(config, at, vocabulary);
     if (account.peak_total > fullest.peak_total) fullest = account;
   }

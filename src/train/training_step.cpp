@@ -34,8 +34,8 @@ StepResult TrainingStep::gradients(std::int64_t step) {
                         .factor = 1.0 / static_cast<double>(std::max<std::int64_t>(1, targets)),
                         .dropout_key = dropout_key(config, step),
                         .mask_documents = config.data.mask_documents};
-  const Answers local =
-      session_.executor().train(input, [this](int group) { reducer_.start(group); }, [this] { reducer_.poll(); });
+  const Answers local = session_.executor().train(
+      input, [this](int group, bool last) { reducer_.start(group, last); }, [this] { reducer_.poll(); });
   reducer_.finish();
 
   StepResult result;
@@ -58,6 +58,7 @@ StepResult TrainingStep::gradients(std::int64_t step) {
 StepResult TrainingStep::run(std::int64_t step) {
   const StepResult result = gradients(step);
   session_.optimizer().step(result.learning_rate, clip_scale(result.gradient_norm, session_.config().optimizer.clip));
+  session_.store().share_values(session_.mesh());
   return result;
 }
 

@@ -15,11 +15,13 @@ inline constexpr int kLayers = 4;
 
 struct SmallModel {
   // After `steps` optimizer steps with gradients that do not depend on the mesh.
-  SmallModel(const Mesh& mesh, Dtype dtype, std::uint64_t seed, int steps, std::int64_t width = 6, int layers = kLayers)
-      : store(mesh.shape(), mesh.at()), optimizer({}, allocated(mesh, dtype, seed, width, layers)) {
+  SmallModel(const Mesh& mesh, Dtype dtype, std::uint64_t seed, int steps, std::int64_t width = 6, int layers = kLayers,
+             int zero = 0)
+      : store(mesh.shape(), mesh.at(), zero), optimizer({}, allocated(mesh, dtype, seed, width, layers)) {
     for (int i = 0; i < steps; ++i) {
-      for (const auto& p : store.all()) ops::copy(p->value(), p->gradient());
+      for (const auto& p : store.all()) ops::copy(store.owned_values(*p), store.owned_gradient(*p));
       optimizer.step(0.01, 1);
+      store.share_values(mesh);
     }
   }
 
@@ -48,16 +50,17 @@ struct SmallModel {
     for (const auto& p : store.all()) {
       if (p->info().shape.rank() == 1) fill_vector(*p, static_cast<double>(seed));
     }
+    store.share_values(mesh);
     return store;
   }
 
   // Values by global index.
-  static void fill_vector(const Parameter& p, double seed) {
+  void fill_vector(const Parameter& p, double seed) {
     std::vector<double> values;
-    for (std::int64_t i = p.first(); i < p.first() + p.local_shape().size(); ++i) {
+    for (std::int64_t i = p.first() + p.owned().begin; i < p.first() + p.owned().end; ++i) {
       values.push_back(std::sin(seed + static_cast<double>(i + static_cast<std::int64_t>(p.info().name.size()))));
     }
-    if (!values.empty()) ops::copy(Tensor::from_host(values, p.local_shape()), p.value());
+    if (!values.empty()) ops::copy(Tensor::from_host(values, {p.owned().size()}), store.owned_values(p));
   }
 
   void declare(const std::string& name, const Shape& shape, const ParameterShard& shard, bool tied_copy = false) {

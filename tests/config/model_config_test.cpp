@@ -181,6 +181,7 @@ TEST(CheckConfig, EveryRuleNamesItsKey) {
       {"--parallel.sequence=0", "parallel.sequence"},
       {"--parallel.microbatches=0", "parallel.microbatches"},
       {"--parallel.microbatches=3", "data.batch = 8"},
+      {"--parallel.zero=4", "use 0, 1, 2 or 3"},
       {"--parallel.sequence_method=rings", "parallel.sequence_method"},
       {"--data.sequence_length=0", "data.sequence_length"},
       {"--data.batch=0", "data.batch"},

@@ -17,5 +17,19 @@ TEST(Volume, CollectivesEqualTheRingAlgorithms) {
   }
 }
 
+// Stages 0 to 2 send the same with one microbatch, stage 3 half as much again, where values and gradients have one dtype.
+TEST(Volume, ZeroSendsTwoAndThreeTimesTheParameters) {
+  constexpr std::int64_t n = 64 * 100;
+  constexpr int g = 64;
+  const auto both = [](int zero, std::int64_t microbatches) {
+    return gradient_sum_volume(n, g, zero, microbatches) + value_gather_volume(n, g, zero, 2 * microbatches);
+  };
+  for (const int zero : {0, 1, 2}) EXPECT_EQ(both(zero, 1), 2 * n * (g - 1) / g);
+  EXPECT_EQ(both(3, 1), 3 * n * (g - 1) / g);
+  EXPECT_EQ(both(1, 4), both(0, 4));
+  EXPECT_EQ(both(2, 4), 5 * n * (g - 1) / g);
+  EXPECT_EQ(both(3, 4), 12 * n * (g - 1) / g);
+}
+
 }  // namespace
 }  // namespace longspan

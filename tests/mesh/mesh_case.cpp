@@ -88,7 +88,10 @@ Outcome run_steps(const TrainConfig& config, const MeshShape& shape, const Comm&
   }
   for (const auto& p : session.store().all()) {
     if (p->info().tied_copy) continue;
-    outcome.gradients[p->info().name] = p->gradient().to_host<double>();
+    std::vector<double>& gradient = outcome.gradients[p->info().name];
+    gradient.resize(static_cast<std::size_t>(p->local_shape().size()));
+    outcome.owned[p->info().name] = p->owned();
+    session.store().owned_gradient(*p).copy_to_host(gradient.data() + p->owned().begin);
     outcome.runs[p->info().name] = p->runs();
     outcome.dims[p->info().name] = p->info().shard.dim;
   }
@@ -139,7 +142,9 @@ double gradient_deviation(const Outcome& mesh, const Outcome& one) {
     const std::vector<PositionRun>& runs = mesh.runs.at(name);
     const std::int64_t mine = count_entries(runs), all = count_entries(one.runs.at(name));
     const std::int64_t other = mine == 0 ? 0 : static_cast<std::int64_t>(part.size()) / mine;
+    const Range& owned = mesh.owned.at(name);
     const auto compare = [&](std::int64_t local, std::int64_t global) {
+      if (local < owned.begin || local >= owned.end) return;
       const double difference = part[static_cast<std::size_t>(local)] - whole[static_cast<std::size_t>(global)];
       worst = std::max(worst, std::abs(difference) / largest);
     };

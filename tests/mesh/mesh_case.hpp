@@ -16,6 +16,7 @@ namespace longspan::mesh_test {
 struct Outcome {
   std::vector<double> losses, norms, accuracies;
   std::map<std::string, std::vector<double>> gradients;  // of the last step, local parts
+  std::map<std::string, Range> owned;                    // which elements of them are there
   std::map<std::string, std::vector<PositionRun>> runs;  // of dimension dims
   std::map<std::string, int> dims;
 };

@@ -78,16 +78,18 @@ class StepAccountTest : public ::testing::Test {
 
 TEST_F(StepAccountTest, EqualsTheRealStepInFloat64) { expect_exact_on_every_mesh(small()); }
 
-TEST_F(StepAccountTest, EqualsTheRealStepInFloat32WithRecomputation) {
+TEST_F(StepAccountTest, EqualsTheRealStepInFloat32WithRecomputationAndEverythingShared) {
   TrainConfig config = small();
   config.run.dtype = "float32";
   config.parallel.recompute = "block";
+  config.parallel.zero = 3;
   expect_exact_on_every_mesh(config);
 }
 
-TEST_F(StepAccountTest, EqualsTheRealStepInBfloat16) {
+TEST_F(StepAccountTest, EqualsTheRealStepInBfloat16WithGradientsShared) {
   TrainConfig config = small();
   config.run.dtype = "bfloat16";
+  config.parallel.zero = 2;
   expect_exact_on_every_mesh(config);
 }
 
@@ -111,6 +113,7 @@ TEST_F(StepAccountTest, EqualsTheRealStepWithEveryOption) {
   config.model.window = 10;
   config.model.tied_embeddings = false;
   config.parallel.schedule = "gpipe";
+  config.parallel.zero = 1;
   config.parallel.sequence_shard = "striped";
   expect_exact_on_every_mesh(config);
 }

@@ -73,19 +73,18 @@ TEST(ParameterStore, GradientsHaveTheAccumulationTypeAndStartAtZero) {
 
 TEST(ParameterStore, GroupsCoverTheFlatBuffersWithoutOverlap) {
   const ParameterStore store = make_store(1, 0);
-  const auto embedding = store.group_pieces(0), block = store.group_pieces(1);
-  ASSERT_EQ(embedding.size(), 1U);
-  EXPECT_EQ(embedding[0].range.begin, 0);
-  // What every rank of the sequence axis holds, what positions split, and again what every rank holds.
-  ASSERT_EQ(block.size(), 3U);
-  EXPECT_FALSE(block[0].by_position);
-  EXPECT_TRUE(block[1].by_position);
-  EXPECT_FALSE(block[2].by_position);
-  EXPECT_EQ(embedding[0].range.end, block[0].range.begin);
-  EXPECT_EQ(block[0].range.end, block[1].range.begin);
-  EXPECT_EQ(block[1].range.end, block[2].range.begin);
-  EXPECT_EQ(block[2].range.end, store.local_elements());
-  EXPECT_TRUE(store.group_pieces(2).empty());
+  // The embedding; then of the block what every rank of the sequence axis holds, what positions split, and again what
+  // every rank holds.
+  const std::vector<ParameterPiece> pieces = store.pieces();
+  ASSERT_EQ(pieces.size(), 4U);
+  std::int64_t end = 0;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    EXPECT_EQ(pieces[i].group, i == 0 ? 0 : 1);
+    EXPECT_EQ(pieces[i].by_position, i == 2);
+    EXPECT_EQ(pieces[i].range.begin, end);
+    end = pieces[i].range.end;
+  }
+  EXPECT_EQ(end, store.local_elements());
 }
 
 TEST(ParameterStore, RanksTogetherCountEveryElementOnce) {
@@ -104,6 +103,38 @@ TEST(ParameterStore, ATiedCopyIsNotCounted) {
   ParameterStore store({.pipeline = 2}, {.pipeline = 1});
   store.declare({.name = "table", .shape = {7, 6}, .tied_copy = true, .tied = true});
   EXPECT_EQ(store.counted_elements(), 0);
+}
+
+// What the holders own, put together, is what one of them has without ZeRO.
+TEST(ParameterStore, HoldersOwnEveryValueOnceInEveryStageOfZero) {
+  const MeshShape mesh{.data = 3, .tensor = 2, .sequence = 2};
+  for (int zero = 1; zero <= 3; ++zero) {
+    std::vector<Values> together;
+    for (int rank = 0; rank < mesh.size(); ++rank) {
+      const MeshCoordinate at = coordinate_of(mesh, rank);
+      if (at.tensor != 0 || at.sequence != 0) continue;
+      for (int sequence = 0; sequence < mesh.sequence; ++sequence) {
+        ParameterStore store(mesh, at.with(Axis::sequence, sequence), zero);
+        declare_all(store);
+        store.allocate(Dtype::float64, 3);
+        EXPECT_EQ(store.values().size(), zero == 3 ? store.owned_elements() : store.local_elements());
+        EXPECT_EQ(store.gradients().size(), zero >= 2 ? store.owned_elements() : store.local_elements());
+        together.resize(store.all().size());
+        for (std::size_t i = 0; i < store.all().size(); ++i) {
+          const Parameter& p = *store.all()[i];
+          if (p.info().shard.over(Axis::sequence) && sequence != 0) continue;
+          const Values own = to_values(store.owned_values(p));
+          together[i].insert(together[i].end(), own.begin(), own.end());
+        }
+      }
+    }
+    ParameterStore whole(mesh, {});
+    declare_all(whole);
+    whole.allocate(Dtype::float64, 3);
+    for (std::size_t i = 0; i < whole.all().size(); ++i) {
+      EXPECT_EQ(together[i], to_values(whole.all()[i]->value())) << whole.all()[i]->info().name << " stage " << zero;
+    }
+  }
 }
 
 }  // namespace

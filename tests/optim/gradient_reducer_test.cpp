@@ -30,7 +30,7 @@ TEST(GradientReducer, SumsEveryGroupOverDataAndSequenceRanks) {
     fill_gradients(store);
     GradientReducer reducer(store, mesh);
     for (int group = 2; group >= 0; --group) {
-      reducer.start(group);
+      reducer.start(group, true);
       reducer.poll();
     }
     reducer.finish();
@@ -54,7 +54,7 @@ TEST(GradientReducer, SumsWhatPositionsSplitOverDataRanksAlone) {
     store.allocate(Dtype::float64, 1);
     fill_gradients(store);
     GradientReducer reducer(store, mesh);
-    reducer.start(0);
+    reducer.start(0, true);
     reducer.finish();
     const auto expect = [&](std::size_t i, double value) {
       const Parameter& p = *store.all()[i];
@@ -76,13 +76,50 @@ TEST(GradientReducer, SumsATiedEmbeddingOverBothEndsAndNothingElse) {
   store.allocate(Dtype::float64, 1);
   fill_gradients(store);
   GradientReducer reducer(store, mesh);
-  reducer.start(1);
-  reducer.start(0);
+  reducer.start(1, true);
+  reducer.start(0, true);
   reducer.finish();
   EXPECT_EQ(to_values(store.all()[0]->gradient()), Values(4, 100 + world().rank() + 1));
   if (end) {
     const double both = tied ? 400 + 1 + world().size() : 201;
     EXPECT_EQ(to_values(store.all()[1]->gradient()), Values(15, both));
+  }
+}
+
+// Two microbatches of two groups; what a rank owns has the sum of both over all ranks, in any stage. Sizes that do not
+// divide; a group of 3 elements, of which some ranks own nothing but padding.
+TEST(GradientReducer, OwnedGradientsAreSumsOverMicrobatchesAndRanksInEveryStageOfZero) {
+  const int n = world().size();
+  for (int zero = 0; zero <= 3; ++zero) {
+    for (const MeshShape& shape : {MeshShape{.data = n}, MeshShape{.sequence = n}}) {
+      const Mesh mesh(world(), shape);
+      ParameterStore store(mesh.shape(), mesh.at(), zero);
+      store.declare({.name = "large", .shape = {37, 3}, .group = 0});
+      store.declare({.name = "small", .shape = {3}, .group = 1});
+      store.allocate(Dtype::bfloat16, 1);
+      GradientReducer reducer(store, mesh);
+      for (int microbatch = 0; microbatch < 2; ++microbatch) {
+        for (const int group : {1, 0}) {
+          store.open_gradients(std::vector<int>{group});
+          const Parameter& p = *store.all()[static_cast<std::size_t>(group)];
+          const Tensor one = Tensor::empty(p.local_shape(), Dtype::float32);
+          ops::fill(one, world().rank() + 1 + 100 * microbatch);
+          ops::add_scaled(one, 1, p.gradient());
+          reducer.start(group, microbatch == 1);
+          reducer.poll();
+        }
+      }
+      reducer.finish();
+      std::int64_t owned = 0;
+      for (const auto& p : store.all()) {
+        EXPECT_EQ(to_values(store.owned_gradient(*p)),
+                  Values(static_cast<std::size_t>(p->owned().size()), 2 * sum_of_ranks() + 100 * n))
+            << "stage " << zero << " " << shape.str();
+        EXPECT_EQ(p->gradient().defined(), zero < 2 || n == 1);
+        owned += p->owned().size();
+      }
+      EXPECT_EQ(world().all_reduce_value(owned), (37 * 3 + 3) * (zero == 0 ? n : 1));
+    }
   }
 }
 

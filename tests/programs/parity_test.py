@@ -26,6 +26,13 @@ class Parity(ProgramTest):
             with self.subTest(mesh=mesh):
                 self.assertLess(largest_difference(self.losses(mesh), one), 1e-10)
 
+    def test_zero_gives_the_losses_of_one_rank(self):
+        one = self.losses((1, 1, 1, 1))
+        for zero in [1, 2, 3]:
+            with self.subTest(zero=zero):
+                words = f"--parallel.zero {zero} --parallel.schedule zb-h1"
+                self.assertLess(largest_difference(self.losses((2, 1, 2, 2), words), one), 1e-10)
+
     def test_a_chosen_method_gives_the_losses_of_one_rank_and_stays_when_the_run_goes_on(self):
         one = self.losses((1, 1, 1, 1))
         auto = "--parallel.sequence_method auto"

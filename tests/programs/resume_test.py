@@ -36,6 +36,9 @@ class Resume(ProgramTest):
     def test_data_and_sequence_ranks_repeat_the_bits(self):
         self.check_bits(f"--run.dtype float32 {MESH}", 4)
 
+    def test_ranks_that_share_states_gradients_and_values_repeat_the_bits(self):
+        self.check_bits(f"--run.dtype bfloat16 --parallel.zero 3 {MESH}", 4)
+
     def test_tensor_and_pipeline_ranks_repeat_the_bits(self):
         self.check_bits("--run.dtype float32 --parallel.tensor 2 --parallel.pipeline 2 --parallel.microbatches 2", 4)
 
@@ -74,7 +77,7 @@ class Resume(ProgramTest):
     def test_another_mesh_goes_on_with_the_same_losses(self):
         whole = self.train("whole", STEPS)
         meshes = {
-            "sequences": MESH,
+            "sequences": f"{MESH} --parallel.zero 2",
             "model": "--parallel.tensor 2 --parallel.pipeline 2 --parallel.microbatches 2",
         }
         for name, mesh in meshes.items():

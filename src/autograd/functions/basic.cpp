@@ -158,6 +158,13 @@ Variable embedding(Tape& tape, const Variable& table, const Tensor& index, std::
   return y;
 }
 
+Variable copied(Tape& tape, const Variable& x) {
+  const Variable y(like(x.value()));
+  ops::copy(x.value(), y.value());
+  tape.record("copied", [=] { x.add_gradient(y.take_gradient()); });
+  return y;
+}
+
 Variable dropout(Tape& tape, const Variable& x, double rate, std::uint64_t key, const Tensor& rows,
                  std::int64_t global_cols, std::int64_t first_col) {
   if (rate == 0) return x;

@@ -31,6 +31,8 @@ Variable rotate_heads(Tape& tape, const Variable& x, const ops::RotaryTable& rot
 Variable embedding(Tape& tape, const Variable& table, const Tensor& index, std::int64_t first);
 
 // Counter-based dropout of rows with global numbers `rows` (int64 [N]); columns start at first_col of global_cols.
+// x in storage of its own: for a parameter that is an input of other functions, which keep what they read.
+Variable copied(Tape& tape, const Variable& x);
 Variable dropout(Tape& tape, const Variable& x, double rate, std::uint64_t key, const Tensor& rows,
                  std::int64_t global_cols, std::int64_t first_col = 0);
 

@@ -57,11 +57,10 @@ Variable rnn(Tape& tape, ops::RnnCell cell, const Variable& x, const RnnParamete
              const Tensor& resets) {
   const std::int64_t K = parameters.weight.value().dim(1);
   const ops::RnnCellSizes sizes = ops::cell_sizes(cell);
-  const Tensor weight = of_heads(parameters.weight.value(), heads, sizes.recurrent * K);
-  const Tensor bias = of_heads(parameters.bias.value(), heads, sizes.gates * K);
   const Tensor state = Tensor::zeros({sizes.states, x.value().dim(0), heads.size(), K},
                                      accumulation_dtype(x.value().dtype()), Memory::workspace, "recurrent state");
-  const Run saved = run(cell, x.value(), weight, bias, resets, state);
+  const Run saved = run(cell, x.value(), of_heads(parameters.weight.value(), heads, sizes.recurrent * K),
+                        of_heads(parameters.bias.value(), heads, sizes.gates * K), resets, state);
   const Variable y(saved.y);
   // The weight part needs the gradients of the gates after the input part has made them.
   const auto dgates = std::make_shared<Tensor>();
@@ -69,6 +68,7 @@ Variable rnn(Tape& tape, ops::RnnCell cell, const Variable& x, const RnnParamete
       "rnn",
       [=, gates = saved.gates, states = saved.states] {
         *dgates = Tensor::empty(gates.shape(), gates.dtype(), Memory::activations, "gate gradients");
+        const Tensor weight = of_heads(parameters.weight.value(), heads, sizes.recurrent * K);
         ops::rnn_backward(cell, weight, resets, gates, states, y.take_gradient(), *dgates);
         const Tensor dx = Tensor::empty(x.value().shape(), x.value().dtype());
         ops::rnn_input_gradient(cell, *dgates, dx);

@@ -23,7 +23,7 @@ Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), x.dtype()); }
 Variable selective_scan(Tape& tape, const SelectiveScanVariables& in, const Tensor& documents, std::int64_t chunk,
                         const Comm& axis, const Tensor& carried) {
   LONGSPAN_CHECK(!carried.defined() || axis.size() == 1, "[selective_scan] a carried state on {} ranks", axis.size());
-  const ops::SelectiveScanInput input{.x = in.x.value(),
+  ops::SelectiveScanInput input{.x = in.x.value(),
                                       .step = in.step.value(),
                                       .write = in.write.value(),
                                       .read = in.read.value(),
@@ -44,7 +44,10 @@ Variable selective_scan(Tape& tape, const SelectiveScanVariables& in, const Tens
   const Variable y(like(input.x));
   ops::selective_scan_forward(input, chunk, state, starts, y.value());
 
-  tape.record("selective_scan", [=, &axis] {
+  input.skip = Tensor();  // a parameter's value may have gone until the way back
+  tape.record("selective_scan", [=, &axis, saved = input] {
+    ops::SelectiveScanInput input = saved;
+    input.skip = in.skip.value();
     const Tensor dy = y.take_gradient(), dstate = no_state();
     if (axis.size() > 1) cross_ranks(axis, input.rates, ops::scan_adjoint_map(input, map, dy), dstate, true);
     const ops::SelectiveScanGradients g{.x = like(input.x),

@@ -37,9 +37,9 @@ Variable leave_tensor_region(Tape& tape, const Variable& x, const Comm& tensor_a
 
 Variable shared_in_region(Tape& tape, const Variable& parameter, const Comm& tensor_axis) {
   if (tensor_axis.size() == 1 || !tape.recording()) return parameter;
-  const Tensor& whole = parameter.gradient();
-  const Variable part = Variable::parameter(
-      parameter.value(), Tensor::zeros(whole.shape(), whole.dtype(), Memory::gradients, "part of a gradient"));
+  const Tensor& value = parameter.value();
+  const Variable part = parameter.with_gradient(
+      Tensor::zeros(value.shape(), accumulation_dtype(value.dtype()), Memory::gradients, "part of a gradient"));
   // As a weight's part, so that it comes after the weights' parts of all uses.
   tape.record("shared_in_region", {}, [=, &tensor_axis] {
     tensor_axis.all_reduce(part.gradient());
