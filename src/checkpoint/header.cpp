@@ -56,10 +56,10 @@ std::vector<std::int64_t> write_header(const std::string& path, const Checkpoint
   }
   write_state(make_group(file, "state", path), content.state, path);
   std::vector<std::int64_t> begins;
-  for (const auto& [group, flat] : content.arrays) {
-    make_group(file, group, path);
+  for (const CheckpointArray& array : content.arrays) {
+    make_group(file, array.group, path);
     for (const auto& entry : content.entries) {
-      begins.push_back(make_tensor(file, group, entry, flat.dtype(), content.sums[begins.size()], path));
+      begins.push_back(make_tensor(file, array.group, entry, array.flat.dtype(), content.sums[begins.size()], path));
     }
   }
   hdf5::write_text(file, "digest", content_digest(file, path), path);

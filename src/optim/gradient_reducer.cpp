@@ -14,7 +14,7 @@ void GradientReducer::start(int group, bool last) {
       sums_.push_back({.request = ranks.all_reduce_async(whole)});
       continue;
     }
-    Sum sum{.owned = store_.owned_gradient(piece)};
+    Sum sum{.whole = whole, .owned = store_.owned_gradient(piece)};
     sum.part = Tensor::empty(sum.owned.shape(), whole.dtype(), Memory::gradients, "sum of gradients");
     sum.request = ranks.reduce_scatter_async(whole, sum.part, owned_counts(piece.range, piece.holders));
     sums_.push_back(std::move(sum));

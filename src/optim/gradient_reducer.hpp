@@ -29,6 +29,7 @@ class GradientReducer {
  private:
   struct Sum {
     Request request;
+    Tensor whole;        // let go at a fixed point, not when the messages happen to be over
     Tensor owned, part;  // what this rank owns, and the sum of one microbatch for it
   };
   void wait();

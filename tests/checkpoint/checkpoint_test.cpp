@@ -56,7 +56,9 @@ void expect_equal(const SmallModel& a, const SmallModel& b) {
   for (std::size_t i = 0; i < a.store.all().size(); ++i) {
     const Parameter &p = *a.store.all()[i], &other = *b.store.all()[i];
     EXPECT_EQ(bytes_of(a.store.owned_values(p)), bytes_of(b.store.owned_values(other))) << p.info().name;
-    if (!shards_values(a.store.zero())) EXPECT_EQ(bytes_of(p.value()), bytes_of(other.value())) << p.info().name;
+    if (!shards_values(a.store.zero())) {
+      EXPECT_EQ(bytes_of(p.value()), bytes_of(other.value())) << p.info().name;
+    }
     for (std::size_t s = 0; s < a.optimizer.states().size(); ++s) {
       EXPECT_EQ(bytes_of(ParameterStore::owned_of(p, a.optimizer.states()[s].flat)),
                 bytes_of(ParameterStore::owned_of(other, b.optimizer.states()[s].flat)))
