@@ -1,6 +1,6 @@
 #include "train/metrics_writer.hpp"
 
-#include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -192,14 +192,20 @@ struct MetricsWriter::File {
     written.renamed = true;
   }
 
-  // What HDF5 still holds back goes nowhere: after a failed write the file stays as its readers see it now.
+  // After a failed write the file stays as its readers see it now: what HDF5 still holds back, and what it wants to
+  // read for that, meets a copy in memory that nobody else knows.
   void cut_off() {
     void* descriptor = nullptr;
     if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) < 0 || descriptor == nullptr) return;
-    const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (nowhere < 0) return;
-    ::dup2(nowhere, *static_cast<int*>(descriptor));
-    ::close(nowhere);
+    const int own = *static_cast<int*>(descriptor), copy = ::memfd_create("metrics", MFD_CLOEXEC);
+    if (copy < 0) return;
+    std::vector<char> piece(1 << 20);
+    ssize_t count = 0;
+    for (off_t at = 0; (count = ::pread(own, piece.data(), piece.size(), at)) > 0; at += count) {
+      if (::pwrite(copy, piece.data(), static_cast<std::size_t>(count), at) != count) break;
+    }
+    ::dup2(copy, own);
+    ::close(copy);
   }
 };
 
