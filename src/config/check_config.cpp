@@ -171,6 +171,17 @@ void check_optimizer(const OptimizerConfig& optimizer) {
   not_negative("optimizer.clip", optimizer.clip);
 }
 
+void check_load(const TrainConfig& config) {
+  const std::string &file = config.checkpoint.load, &resume = config.run.resume;
+  require(
+      file.empty() || resume == "auto" || resume == "never",
+      "checkpoint.load = {} and run.resume = {} exclude each other: the run goes on with all that it had; leave one "
+      "of them out",
+      file, resume);
+  require(!file.empty() || config.checkpoint.load_only == "*",
+          "checkpoint.load_only = {} needs a checkpoint; name it with checkpoint.load", config.checkpoint.load_only);
+}
+
 }  // namespace
 
 void check(const TrainConfig& config) {
@@ -190,6 +201,8 @@ void check(const TrainConfig& config) {
   check_optimizer(config.optimizer);
   at_least("checkpoint.every", config.checkpoint.every, 0);
   at_least("checkpoint.keep", config.checkpoint.keep, 0);
+  at_least("checkpoint.keep_every", config.checkpoint.keep_every, 0);
+  check_load(config);
   at_least("validation.every", config.validation.every, 0);
   at_least("validation.sequences", config.validation.sequences, 1);
 }

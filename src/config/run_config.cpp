@@ -92,7 +92,16 @@ void bind(Options& options, OptimizerConfig& config) {
 
 void bind(Options& options, CheckpointConfig& config) {
   options.add("checkpoint.every", config.every, "Steps between checkpoints; 0: only at the end.")
-      .add("checkpoint.keep", config.keep, "Newest checkpoints that are kept; 0: all.");
+      .add("checkpoint.keep", config.keep, "Newest checkpoints that are kept; 0: all.")
+      .add("checkpoint.keep_every", config.keep_every,
+           "Checkpoints of steps that are multiples of this are kept besides; 0: none.")
+      .add("checkpoint.asynchronous", config.asynchronous,
+           "Training goes on while a checkpoint is written; needs memory for a copy of what the rank writes.")
+      .add("checkpoint.load", config.load,
+           "Checkpoint file whose parameters a run starts from that has no checkpoint of its own yet.")
+      .add("checkpoint.load_only", config.load_only,
+           "Names of the parameters that are taken from checkpoint.load, by commas, with * and ?; the others keep "
+           "their initial values.");
 }
 
 void bind(Options& options, ValidationConfig& config) {

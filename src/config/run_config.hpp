@@ -63,8 +63,12 @@ struct OptimizerConfig {
 };
 
 struct CheckpointConfig {
-  std::int64_t every = 0;  // steps; 0: only at the end
-  std::int64_t keep = 2;   // newest checkpoints kept; 0: all
+  std::int64_t every = 0;       // steps; 0: only at the end
+  std::int64_t keep = 2;        // newest checkpoints kept; 0: all
+  std::int64_t keep_every = 0;  // steps; checkpoints of their multiples are never removed; 0: none
+  bool asynchronous = true;     // training goes on while a checkpoint is written
+  std::string load;             // checkpoint whose parameters a new run starts from
+  std::string load_only = "*";  // patterns of the parameters that are taken from it
 };
 
 struct ValidationConfig {
