@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "bench/commands.hpp"
+#include "config/free_axis.hpp"
 #include "train/plan.hpp"
 #include "train/step_benchmark.hpp"
 
@@ -23,6 +24,7 @@ int bench_step(int argc, char** argv, const Comm& world) {
   if (answered(options, action, world)) return 0;
   if (warmup < 0 || steps < 1) throw UserError("bench.steps must be at least 1 and bench.warmup not negative");
   apply_preset(options, config.model);
+  fill_free_axis(config.parallel, world.size());
   check(config);
   if (action == Options::Action::dry_run) {
     const std::string plan = describe_dry_run(config, world);
