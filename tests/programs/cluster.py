@@ -84,8 +84,10 @@ def end_with_parent():
 
 
 class Cluster:
-    def __init__(self, folder: Path):
-        self.folder = folder
+    """`checkout`: where jobs are submitted from."""
+
+    def __init__(self, folder: Path, checkout: Path):
+        self.folder, self.checkout = folder, checkout
         self.processes: list[subprocess.Popen] = []
         for name in ("state", "munge", "n1/spool", "n2/spool"):
             (folder / name).mkdir(parents=True)
@@ -118,7 +120,7 @@ class Cluster:
                                                          expected=None).stdout.split() == ["n1", "n2"])
 
     def daemon(self, *words: str):
-        log = open(self.folder / f"daemons.log", "a")
+        log = open(self.folder / "daemons.log", "a")
         self.processes.append(subprocess.Popen(words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                                                stderr=log, preexec_fn=end_with_parent))
         log.close()
@@ -148,14 +150,15 @@ class Cluster:
             for process in self.processes:
                 assert process.poll() is None, f"{process.args} ended\n{self.logs()}"
             assert time.monotonic() < deadline, f"no {what} after {limit} s\n{self.logs()}"
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def logs(self) -> str:
         return "\n".join(f"--- {log}\n{log.read_text()[-3000:]}" for log in sorted(self.folder.rglob("*.log")))
 
     def run(self, *words: str, expected: int | None = 0, **more: str) -> subprocess.CompletedProcess:
         """A command of SLURM, with `more` in its environment."""
-        result = subprocess.run(words, env=self.environment | more, capture_output=True, text=True, timeout=30)
+        result = subprocess.run(words, env=self.environment | more, capture_output=True, text=True, timeout=30,
+                                cwd=self.checkout)
         assert expected is None or result.returncode == expected, f"{words}: {result}"
         return result
 
@@ -174,7 +177,7 @@ class Cluster:
         self.wait_for(f"job {job} in {states}", lambda: self.state(job) in states, limit)
 
     def pause(self, job: int):
-        """Stops the ranks of a job for the time being: so it cannot end before SLURM ends it, which lets them go on."""
+        """Stops the ranks of a job for the time being; where SLURM ends a job it lets them go on first."""
         for process in Path("/proc").iterdir():
             try:
                 if (process / "comm").read_text() == "longspan-train\n" and \
@@ -183,10 +186,11 @@ class Cluster:
             except (OSError, UnicodeDecodeError):
                 continue  # no process, or it is gone
 
-    def restart_at_once(self, job: int | str):
-        """A requeued job would wait two minutes."""
+    def restart_soon(self, job: int | str):
+        """A requeued job would wait two minutes. Within the second of its end its new credential passes for the old
+        one, which was revoked."""
         self.wait_for_state(job, {"PENDING"})
-        self.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+        self.run("scontrol", "update", f"JobId={job}", "StartTime=now+2seconds")
 
     def finish(self, job: int | str, limit: float = 60) -> dict[str, str]:
         self.wait_for_state(job, ENDED, limit)
