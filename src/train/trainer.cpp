@@ -139,6 +139,12 @@ int Trainer::run() {
     const bool last = steps_done_ == config.run.steps;
     if (!stop && (last || due(config.validation.every))) validate();
     if (stop || last || due(config.checkpoint.every)) save(stop || last);
+    if ((stop || last) && metrics_ && metrics_->waiting_rows() > 0) {
+      metrics_->finish();
+      if (metrics_->waiting_rows() > 0) {
+        reporter_.say(std::format("WARNING    {} rows of metrics are lost", metrics_->waiting_rows()));
+      }
+    }
     if (stop && !last) {
       reporter_.say(std::format("stopped by a signal after step {}; run the same command to go on", steps_done_));
       return static_cast<int>(ExitCode::stopped);
@@ -174,6 +180,7 @@ void Trainer::report(const StepResult& result, double seconds) {
                .peak_bytes = fullest};
   for (std::size_t i = 0; i < kCountedGroups.size(); ++i) row.comm_bytes[kCountedGroups[i]] = bytes[i];
   metrics_->append_train(row);
+  tell_about_metrics();
 
   const auto done = static_cast<double>(steps_done_ - first_step_);
   const double flops =
@@ -187,6 +194,14 @@ void Trainer::report(const StepResult& result, double seconds) {
                       .peak_bytes = static_cast<std::size_t>(fullest),
                       .seconds_left = clock_.seconds() / done * static_cast<double>(config.run.steps - steps_done_)},
                      steps_done_ == first_step_ + 1 || due(config.run.log_every) || steps_done_ == config.run.steps);
+}
+
+// Metrics that cannot be written do not end a run.
+void Trainer::tell_about_metrics() {
+  if (metrics_->problem() == metrics_problem_) return;
+  metrics_problem_ = metrics_->problem();
+  reporter_.say(metrics_problem_.empty() ? "metrics    are written again"
+                                         : std::format("WARNING    metrics wait in memory: {}", metrics_problem_));
 }
 
 void Trainer::write_trace() {
@@ -211,6 +226,7 @@ void Trainer::validate() {
   const double bits = session_.bits_per_byte(loss);
   if (metrics_) {
     metrics_->append_validation({.step = steps_done_, .loss = loss, .accuracy = accuracy, .bits_per_byte = bits});
+    tell_about_metrics();
   }
   const std::string more =
       session_.corpus() ? std::format("{:.3f} bits a byte", bits) : std::format("accuracy {:.1f}%", 100 * accuracy);

@@ -24,6 +24,7 @@ class Trainer {
   void resume();
   void load_parameters();
   void report(const StepResult& result, double seconds);
+  void tell_about_metrics();
   void write_trace();
   void validate();
   // Where the run ends here the checkpoint is waited for and a failure is an error, otherwise a warning.
@@ -43,6 +44,7 @@ class Trainer {
   RunFolder folder_;
   Reporter reporter_;
   std::unique_ptr<MetricsWriter> metrics_;
+  std::string metrics_problem_;  // that was told
   Timer clock_;
   std::int64_t steps_done_ = 0, tokens_ = 0, saved_step_ = -1, first_step_ = 0;
   std::array<std::int64_t, kCountedGroups.size()> reported_bytes_{};  // counted up to the last report

@@ -6,6 +6,7 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/small_model.hpp"
+#include "support/expect_error.hpp"
 #include "support/scratch_folder.hpp"
 #include "support/shared_folder.hpp"
 #include "support/world.hpp"
@@ -70,6 +71,47 @@ TEST_F(CheckpointFiles, PruneKeepsTheNewest) {
     EXPECT_TRUE(fs::exists(checkpoint_path(folder.path(), 20)));
     EXPECT_TRUE(fs::exists(folder.path("checkpoints/notes.txt")));
   }
+}
+
+TEST_F(CheckpointFiles, MilestonesStay) {
+  for (const int step : {10, 20, 30, 40}) save(step, 50 - step);
+  if (world().rank() == 0) {
+    prune_checkpoints(folder.path(), 1, 20);
+    EXPECT_EQ(list_checkpoints(folder.path()),
+              (std::vector{checkpoint_path(folder.path(), 40), checkpoint_path(folder.path(), 20)}));
+  }
+}
+
+TEST_F(CheckpointFiles, ADamagedNewestGivesWayToTheOneBefore) {
+  EXPECT_EQ(find_resume_point(folder.path(), world()).file, "");
+  save(10, 30);
+  save(20, 20);
+  save(30, 10);
+  const auto damage = [&](std::int64_t step, std::size_t at) {
+    std::string content = folder.read("checkpoints/" + fs::path(checkpoint_path("", step)).filename().string());
+    content[at == 0 ? content.size() - 60 : at] ^= 4;
+    folder.write("checkpoints/" + fs::path(checkpoint_path("", step)).filename().string(), content);
+    if (world().rank() == 0) {
+      fs::last_write_time(checkpoint_path(folder.path(), step),
+                          fs::file_time_type::clock::now() - std::chrono::seconds(40 - step));
+    }
+    world().barrier();
+  };
+  EXPECT_EQ(find_resume_point(folder.path(), world()).file, checkpoint_path(folder.path(), 30));
+  const auto begin_of = [&](std::int64_t step) {
+    const std::string path = checkpoint_path(folder.path(), step);
+    const hdf5::Handle file = hdf5::open_file(path, "checkpoint");
+    return static_cast<std::size_t>(H5Dget_offset(hdf5::open_dataset(file, "model/norm.weight", path)));
+  };
+  damage(30, begin_of(30));
+  const ResumePoint point = find_resume_point(folder.path(), world());
+  EXPECT_EQ(point.file, checkpoint_path(folder.path(), 20));
+  EXPECT_THAT(point.warnings,
+              ::testing::ElementsAre(::testing::HasSubstr("the checksum of /model/norm.weight is wrong")));
+  damage(20, begin_of(20));
+  damage(10, begin_of(10));
+  EXPECT_THAT(testing::sentence_of([&] { find_resume_point(folder.path(), world()); }),
+              ::testing::HasSubstr("no checkpoint in " + folder.path("checkpoints") + " is whole"));
 }
 
 }  // namespace
