@@ -53,7 +53,7 @@ class Variable {
   struct State {
     Tensor value, gradient;
     bool needs_gradient;
-    bool pinned;  // the gradient's storage was given from outside
+    bool pinned;                              // the gradient's storage was given from outside
     std::shared_ptr<State> source = nullptr;  // whose value this is, if not its own
   };
   std::shared_ptr<State> state_;

@@ -48,8 +48,7 @@ std::vector<OwnPart> own_parts(const ParameterStore& store, const std::vector<Ca
       const std::size_t entry = number.at(info.name);
       const Range& owned = p->owned();
       const Holder holder = owner_of(*p, store);
-      const Range share =
-          written_share(owned.size(), holder.count, holder.index, static_cast<std::int64_t>(entry));
+      const Range share = written_share(owned.size(), holder.count, holder.index, static_cast<std::int64_t>(entry));
       if (share.size() == 0) continue;
       const Range elements{owned.begin + share.begin, owned.begin + share.end};
       const auto* flat = static_cast<const std::byte*>(arrays[a].flat.raw());

@@ -1,5 +1,6 @@
-// ZeRO (Rajbhandari et al. 2020, "ZeRO: memory optimizations toward training trillion parameter models"): the ranks that
-// hold the same piece of the parameters share what training keeps of it. Each owns a range of the piece's elements:
+// ZeRO (Rajbhandari et al. 2020, "ZeRO: memory optimizations toward training trillion parameter models"): the ranks
+// that hold the same piece of the parameters share what training keeps of it. Each owns a range of the piece's
+// elements:
 //   stage 1 keeps optimizer states (and master weights) of the own elements alone
 //   stage 2 gradients too: whole ones live from a group's backward pass until they are summed
 //   stage 3 values too: whole ones live while a group computes

@@ -22,8 +22,7 @@ Aaren::Aaren(ParameterStore& store, const MixerSettings& s)
 
 Variable Aaren::mix(RecurrentRun& run, const Variable& x) const {
   const Context& context = run.context();
-  const Variable token =
-      copied(run.tape(), shared_in_region(run.tape(), token_->variable(), context.mesh.tensor()));
+  const Variable token = copied(run.tape(), shared_in_region(run.tape(), token_->variable(), context.mesh.tensor()));
   const double scale = 1 / std::sqrt(static_cast<double>(model_.head_width()));
   const Variable scores =
       query_scores(run.tape(), query_.forward(context, token), key_.forward(context, x), heads_, scale);

@@ -122,8 +122,8 @@ void ParameterStore::allocate(std::size_t number, std::uint64_t seed, bool train
     const std::int64_t begin = std::clamp(piece.owned.begin - p.offset(), std::int64_t{0}, p.local_.size());
     const std::int64_t end = std::clamp(piece.owned.end - p.offset(), std::int64_t{0}, p.local_.size());
     p.owned_ = {begin, end};
-    p.owned_offset_ = piece.owned_offset + std::clamp(p.offset() + begin, piece.owned.begin, piece.owned.end) -
-                      piece.owned.begin;
+    p.owned_offset_ =
+        piece.owned_offset + std::clamp(p.offset() + begin, piece.owned.begin, piece.owned.end) - piece.owned.begin;
     p.variable_ = Variable::parameter(Tensor(), Tensor());
   }
   const bool keeps = keeps_values(piece);

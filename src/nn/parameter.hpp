@@ -72,8 +72,8 @@ class Parameter {
   Variable variable_;
 };
 
-// Consecutive elements of the flat buffers that the same ranks hold and sum together: those of a group, in order. A tied
-// embedding is a piece of its own, so that both ends cut it alike.
+// Consecutive elements of the flat buffers that the same ranks hold and sum together: those of a group, in order. A
+// tied embedding is a piece of its own, so that both ends cut it alike.
 struct ParameterPiece {
   int group = 0;
   bool by_position = false;  // each rank of the sequence axis has its own
@@ -110,7 +110,9 @@ class ParameterStore {
   const MeshCoordinate& at() const { return at_; }
 
   // The owned elements of a parameter: of the values, of the gradients, and of an array of owned elements alone.
-  Tensor owned_values(const Parameter& p) const { return shards_values(zero_) ? owned_of(p, values_) : own(p, values_); }
+  Tensor owned_values(const Parameter& p) const {
+    return shards_values(zero_) ? owned_of(p, values_) : own(p, values_);
+  }
   Tensor owned_gradient(const Parameter& p) const {
     return shards_gradients(zero_) ? owned_of(p, gradients_) : own(p, gradients_);
   }
@@ -121,8 +123,8 @@ class ParameterStore {
   Tensor owned_values(const ParameterPiece& piece) const { return own(piece, values_, shards_values(zero_)); }
   Tensor owned_gradient(const ParameterPiece& piece) const { return own(piece, gradients_, shards_gradients(zero_)); }
 
-  // Stage 3: whole values of the groups are there on return; those of `next` are on their way. Without effect where they
-  // are kept. Collective over the holders of each piece.
+  // Stage 3: whole values of the groups are there on return; those of `next` are on their way. Without effect where
+  // they are kept. Collective over the holders of each piece.
   void fetch(const Mesh& mesh, const std::vector<int>& groups, const std::vector<int>& next = {});
   // The groups' values are not needed before the next fetch.
   void drop(const std::vector<int>& groups);
@@ -130,8 +132,8 @@ class ParameterStore {
   void share_values(const Mesh& mesh) const;
   // Stages 2 and 3: whole gradients of the groups, zero where they were not open yet.
   void open_gradients(const std::vector<int>& groups);
-  // The pieces of a group that other ranks hold too, with their whole gradients: to be summed. From stage 2 on the store
-  // forgets them.
+  // The pieces of a group that other ranks hold too, with their whole gradients: to be summed. From stage 2 on the
+  // store forgets them.
   std::vector<std::pair<ParameterPiece, Tensor>> take_gradients(int group);
 
   // This rank's copy is the one that counts where several ranks hold one: sums over all axes see every parameter once.

@@ -40,9 +40,9 @@ void ParameterStore::start_fetch(const Mesh& mesh, int group) {
     const ParameterPiece& piece = pieces_[i];
     if (keeps_values(piece) || windows_[i].values.defined()) return;
     windows_[i].values = Tensor::empty({piece.range.size()}, dtype(), Memory::parameters, "whole parameters");
-    windows_[i].arriving = holders(mesh, piece.by_position)
-                               .all_gather_async(owned_values(piece), windows_[i].values,
-                                                 owned_counts(piece.range, piece.holders));
+    windows_[i].arriving =
+        holders(mesh, piece.by_position)
+            .all_gather_async(owned_values(piece), windows_[i].values, owned_counts(piece.range, piece.holders));
   });
 }
 

@@ -3,8 +3,8 @@
 // added and never divided by a number of ranks.
 //
 // Without ZeRO a group is summed on all its holders once its last gradient is complete. With ZeRO each holder gets the
-// sum of what it owns: in stage 1 once as well, from stage 2 on after every microbatch, whose whole gradients are let go.
-// Then one group is under way at a time, so that memory is the same in every run.
+// sum of what it owns: in stage 1 once as well, from stage 2 on after every microbatch, whose whole gradients are let
+// go. Then one group is under way at a time, so that memory is the same in every run.
 #pragma once
 
 #include <vector>

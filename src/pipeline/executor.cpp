@@ -31,8 +31,7 @@ PipelineExecutor::PipelineExecutor(const Mesh& mesh, const Decoder& decoder, con
 
 PipelineExecutor::~PipelineExecutor() = default;
 
-Answers PipelineExecutor::train(const StepInput& input, const GroupDone& done,
-                                const std::function<void()>& poll) {
+Answers PipelineExecutor::train(const StepInput& input, const GroupDone& done, const std::function<void()>& poll) {
   input_ = &input;
   done_ = done;
   poll_ = poll;

@@ -123,9 +123,11 @@ void add_limit(Lines& lines, const std::vector<StepAccount>& stages, std::int64_
   std::size_t most = 0;
   for (const StepAccount& account : stages) most = std::max(most, account.peak_total);
   const bool fits = most <= static_cast<std::size_t>(limit);
-  lines.add("limit",
-            std::format("{} a rank: {}", bytes_text(limit),
-                        fits ? "enough" : "too little; use more ranks, a smaller batch, parallel.recompute = block or parallel.zero"));
+  lines.add(
+      "limit",
+      std::format("{} a rank: {}", bytes_text(limit),
+                  fits ? "enough"
+                       : "too little; use more ranks, a smaller batch, parallel.recompute = block or parallel.zero"));
 }
 
 void add_traffic(Lines& lines, const std::vector<StepAccount>& stages) {

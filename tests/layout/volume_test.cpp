@@ -17,7 +17,8 @@ TEST(Volume, CollectivesEqualTheRingAlgorithms) {
   }
 }
 
-// Stages 0 to 2 send the same with one microbatch, stage 3 half as much again, where values and gradients have one dtype.
+// Stages 0 to 2 send the same with one microbatch, stage 3 half as much again, where values and gradients have one
+// dtype.
 TEST(Volume, ZeroSendsTwoAndThreeTimesTheParameters) {
   constexpr std::int64_t n = 64 * 100;
   constexpr int g = 64;

@@ -24,12 +24,12 @@ Variable selective_scan(Tape& tape, const SelectiveScanVariables& in, const Tens
                         const Comm& axis, const Tensor& carried) {
   LONGSPAN_CHECK(!carried.defined() || axis.size() == 1, "[selective_scan] a carried state on {} ranks", axis.size());
   ops::SelectiveScanInput input{.x = in.x.value(),
-                                      .step = in.step.value(),
-                                      .write = in.write.value(),
-                                      .read = in.read.value(),
-                                      .rates = ops::scan_rates(in.log_rate.value()),
-                                      .skip = in.skip.value(),
-                                      .documents = documents};
+                                .step = in.step.value(),
+                                .write = in.write.value(),
+                                .read = in.read.value(),
+                                .rates = ops::scan_rates(in.log_rate.value()),
+                                .skip = in.skip.value(),
+                                .documents = documents};
   const Shape states = {input.x.dim(0), input.rates.dim(0), input.rates.dim(1)};
   const auto no_state = [states, dtype = input.rates.dtype()] {
     return Tensor::zeros(states, dtype, Memory::workspace, "state");
