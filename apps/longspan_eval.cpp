@@ -4,6 +4,7 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "comm/runtime.hpp"
+#include "config/free_axis.hpp"
 #include "train/session.hpp"
 #include "train/stored_config.hpp"
 
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
                     "CHECKPOINT is a file, or a run's folder, whose newest checkpoint is taken.");
     bind(options, config);
     if (argument.parse(options, world)) return 0;
+    fill_free_axis(config.parallel, world.size());
     check(config);
     Session session(config, world);
     session.allocate(false);

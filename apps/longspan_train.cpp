@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "comm/runtime.hpp"
+#include "config/free_axis.hpp"
 #include "train/plan.hpp"
 #include "train/trainer.hpp"
 
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
       return 0;
     }
     apply_preset(options, config.model);
+    fill_free_axis(config.parallel, world.size());
     check(config);
     if (action == Options::Action::dry_run) {
       const std::string plan = describe_dry_run(config, world);

@@ -2,6 +2,6 @@
 
 from .errors import UserError
 from .runs import Run, load_run, load_runs
-from .tables import Table, load_table, markdown
+from .tables import Table, load_table, load_tables, markdown
 
-__all__ = ["Run", "Table", "UserError", "load_run", "load_runs", "load_table", "markdown"]
+__all__ = ["Run", "Table", "UserError", "load_run", "load_runs", "load_table", "load_tables", "markdown"]

@@ -1,4 +1,4 @@
-"""Draws a result file's columns, or prints them as a Markdown table."""
+"""Draws the columns of result files, or prints them as a Markdown table."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ import pandas as pd
 
 from .errors import UserError, run_program, written
 from .figures import STYLE, grouped_bars, log_scale, look, new_axes, plain_ticks, plt
-from .tables import load_table, markdown
+from .tables import load_tables, markdown
 
 
 def _series(table, by):
@@ -64,7 +64,8 @@ def _bars(axes, table, x, y, by):
 
 def main():
     parser = argparse.ArgumentParser(prog="longspan-plot", description=__doc__)
-    parser.add_argument("file", metavar="RESULTS.h5", help="HDF5 file with a group of equally long columns")
+    parser.add_argument("files", metavar="RESULTS.h5", nargs="+",
+                        help="HDF5 files with a group of equally long columns; the rows of several are taken together")
     parser.add_argument("--group", default="results", help="the group (default: results)")
     parser.add_argument("--markdown", action="store_true", help="print the table instead of drawing")
     parser.add_argument("--columns", metavar="A,B,...", help="of the Markdown table (default: all)")
@@ -76,7 +77,7 @@ def main():
     arguments = parser.parse_args()
     if not arguments.markdown and not (arguments.x and arguments.y):
         parser.error("name --x and --y, or --markdown")
-    table = load_table(arguments.file, arguments.group)
+    table = load_tables(arguments.files, arguments.group)
     if arguments.markdown:
         print(markdown(table, arguments.columns.split(",") if arguments.columns else None), end="")
         return

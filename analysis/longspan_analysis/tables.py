@@ -54,6 +54,16 @@ def load_table(path, group="results"):
     return read_file(path, "result file", read)
 
 
+def load_tables(paths, group="results"):
+    """The rows of several files one after the other, as the points of a study. UserError where their columns differ."""
+    tables = [load_table(path, group) for path in paths]
+    first = tables[0]
+    for other in tables[1:]:
+        if list(other.frame.columns) != list(first.frame.columns):
+            raise UserError(f"{other.path} has other columns than {first.path}; draw results of one kind together")
+    return Table(first.path, pd.concat([t.frame for t in tables], ignore_index=True), first.units, first.provenance)
+
+
 def markdown(table, columns=None):
     """The table in Markdown: units in the heading, numbers to four digits and to the right."""
     columns = list(columns or table.frame.columns)

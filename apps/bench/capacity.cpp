@@ -5,6 +5,7 @@
 
 #include "bench/commands.hpp"
 #include "comm/together.hpp"
+#include "config/free_axis.hpp"
 #include "train/capacity_benchmark.hpp"
 #include "train/session.hpp"
 
@@ -23,6 +24,7 @@ int bench_capacity(int argc, char** argv, const Comm& world) {
   const Options::Action action = options.parse(argc, argv);
   if (answered(options, action, world)) return 0;
   apply_preset(options, config.model);
+  fill_free_axis(config.parallel, world.size());
   check(config);
   if (action == Options::Action::dry_run) {
     if (world.rank() == 0) std::cout << options.resolved();

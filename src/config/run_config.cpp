@@ -32,7 +32,9 @@ void bind(Options& options, RunConfig& config) {
 }
 
 void bind(Options& options, ParallelConfig& config) {
-  options.add("parallel.data", config.data, "Ranks that share the batch.")
+  options
+      .add("parallel.data", config.data,
+           "Ranks that share the batch. One of the four axes may be 0: it takes the ranks that the others leave.")
       .add("parallel.tensor", config.tensor, "Ranks that share each layer, by heads and columns.")
       .add("parallel.pipeline", config.pipeline, "Stages that share the layers.")
       .add("parallel.sequence", config.sequence, "Ranks that share each sequence, by positions.")

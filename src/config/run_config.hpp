@@ -27,7 +27,7 @@ struct RunConfig {
 const std::vector<std::string>& sequence_method_names();
 
 struct ParallelConfig {
-  std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;
+  std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;  // one may be 0 until fill_free_axis()
   std::string sequence_method = "ring";  // how attention crosses the sequence axis: a pattern over the layers, or auto
   std::int64_t sequence_inner = 0;       // neighbours of ulysses_ring and double_ring; 0: chosen
   std::string sequence_shard = "auto";   // auto, contiguous, zigzag, striped

@@ -93,22 +93,23 @@ SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtyp
 Variable Decoder::embed(const Context& context, const Tensor& tokens, const GroupDone& done) const {
   Tape& tape = context.tape;
   if (done) tape.record("group_done", {}, [=, this] { done(embedding_group_); });
-  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->first());
-  Variable x = leave_tensor_region(tape, partial, context.mesh.tensor());
-  if (positions_ != nullptr) {
-    const std::int64_t b = tokens.dim(0), t = tokens.dim(1);
-    std::vector<std::int32_t> rows = context.sequence.positions.to_host<std::int32_t>();
-    const SequenceShard table(settings_.shard, settings_.max_length, store_.mesh().sequence, store_.at().sequence);
-    for (std::int32_t& row : rows) row = static_cast<std::int32_t>(table.place(row).row);
-    std::vector<std::int32_t> all;
-    for (std::int64_t i = 0; i < b; ++i) all.insert(all.end(), rows.begin(), rows.end());
-    x = add(tape, x, embedding(tape, positions_->variable(), Tensor::from_host(all, {b, t}), 0));
-  }
+  const Comm& axis = context.mesh.tensor();
+  Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->first());
+  if (positions_ != nullptr) partial = add_once(tape, partial, embed_positions(context, tokens.shape()), axis);
+  Variable x = scatter_rows(tape, partial, axis);
   if (context.training()) {
     x = dropout(tape, x, settings_.model.dropout, hash_name("embedding", context.dropout_key), context.dropout_rows,
                 settings_.model.width);
   }
   return x;
+}
+
+Variable Decoder::embed_positions(const Context& context, const Shape& tokens) const {
+  std::vector<std::int32_t> rows = context.sequence.positions.to_host<std::int32_t>(), all;
+  const SequenceShard table(settings_.shard, settings_.max_length, store_.mesh().sequence, store_.at().sequence);
+  for (std::int32_t& row : rows) row = static_cast<std::int32_t>(table.place(row).row);
+  for (std::int64_t b = 0; b < tokens[0]; ++b) all.insert(all.end(), rows.begin(), rows.end());
+  return embedding(context.tape, positions_->variable(), Tensor::from_host(all, tokens), 0);
 }
 
 Variable Decoder::blocks(const Context& context, const Variable& x, int chunk, const GroupDone& done) const {
@@ -132,9 +133,16 @@ Answers Decoder::loss(const Context& context, const Variable& x, const Tensor& t
                       const GroupDone& done) const {
   if (done) context.tape.record("group_done", {}, [=, this] { done(head_group_); });
   const Variable normed = final_norm_->forward(context, x);
-  const Variable input = enter_tensor_region(context.tape, normed, context.mesh.tensor());
+  const Shape whole{targets.dim(0), targets.dim(1), settings_.model.width};
+  const Variable input = gather_rows(context.tape, normed, whole, context.mesh.tensor());
   return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor,
                               context.mesh.tensor());
+}
+
+Shape Decoder::residual_shape(std::int64_t batch, std::int64_t local_length) const {
+  const std::int64_t ranks = store_.mesh().tensor, width = settings_.model.width;
+  if (ranks == 1) return {batch, local_length, width};
+  return {longspan::split(batch * local_length, ranks, store_.at().tensor).size(), width};
 }
 
 DecoderCache Decoder::make_cache(std::int64_t batch, std::int64_t max_length) const {

@@ -30,6 +30,25 @@ std::string StepBenchmark::text() const {
       format_bytes(static_cast<double>(reserved_after)));
 }
 
+ResultTable StepBenchmark::table(const TrainConfig& config) const {
+  const ParallelConfig& p = config.parallel;
+  ResultTable table;
+  table.add({{"ranks", "1", p.data * p.tensor * p.pipeline * p.sequence},
+             {"data", "1", p.data},
+             {"tensor", "1", p.tensor},
+             {"pipeline", "1", p.pipeline},
+             {"sequence", "1", p.sequence},
+             {"batch", "1", config.data.batch},
+             {"length", "token", config.data.sequence_length},
+             {"seconds", "s", median_seconds()},
+             {"tokens_per_second", "token/s", tokens / median_seconds()},
+             {"rate", "FLOP/s", flops / median_seconds()},
+             {"matrix_rate", "FLOP/s", matrix_rate()},
+             {"ratio", "1", ratio()},
+             {"peak_bytes", "byte", static_cast<std::int64_t>(peak_bytes)}});
+  return table;
+}
+
 StepBenchmark benchmark_steps(Session& session, std::int64_t warmup, std::int64_t steps) {
   const DataConfig& data = session.config().data;
   const Comm& world = session.mesh().world();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "train/result_table.hpp"
 #include "train/session.hpp"
 
 namespace longspan {
@@ -22,6 +23,8 @@ struct StepBenchmark {
   double matrix_rate() const { return (matrix_rate_before + matrix_rate_after) / 2; }
   double ratio() const { return flops / median_seconds() / matrix_rate(); }
   std::string text() const;
+  // One row: mesh, sizes, seconds and rates; rows of several runs make a scaling study.
+  ResultTable table(const TrainConfig& config) const;
 };
 
 // The session must be allocated for training. Collective.

@@ -7,7 +7,7 @@ import numpy as np
 from made_runs import make_table
 from support import AnalysisTest
 
-from longspan_analysis import UserError, load_table, markdown
+from longspan_analysis import UserError, load_table, load_tables, markdown
 
 COLUMNS = {"method": ["ring", "ring", "all-to-all", "a|b"], "ranks": np.array([1, 2, 1, 2]),
            "seconds": np.array([1.23456789, 0.5, 1e-7, np.nan])}  # fmt: skip
@@ -26,6 +26,15 @@ class Tables(AnalysisTest):
         self.assertEqual((table.units["seconds"], table.units["ranks"]), ("s", "1"))
         self.assertEqual(table.provenance["host"], "node9")
         self.assertEqual(len(load_table(self.made(group="other"), "other").frame), 4)
+
+    def test_rows_of_several_files_stand_together(self):
+        one = make_table(self.folder / "1.h5", {"ranks": np.array([1]), "seconds": np.array([8.0])}, UNITS)
+        two = make_table(self.folder / "2.h5", {"ranks": np.array([2]), "seconds": np.array([4.5])}, UNITS)
+        both = load_tables([one, two])
+        self.assertEqual(both.frame.to_dict("list"), {"ranks": [1, 2], "seconds": [8.0, 4.5]})
+        self.assertEqual(both.units["seconds"], "s")
+        with self.assertRaisesRegex(UserError, "results.h5 has other columns than .*1.h5"):
+            load_tables([one, self.made()])
 
     def test_markdown(self):
         self.assertEqual(markdown(load_table(self.made()), ["method", "seconds"]),

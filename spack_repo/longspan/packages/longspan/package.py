@@ -1,0 +1,63 @@
+"""Longspan from the checkout that this recipe stands in: `longspan@main` is its last commit, and `Spack.yaml` builds
+the working tree itself."""
+
+import pathlib
+
+from spack_repo.builtin.build_systems.cmake import CMakePackage, generator
+
+from spack.package import *
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[4]
+
+
+class Longspan(CMakePackage):
+    """Trains long-context sequence models on clusters: a mesh of data, tensor, pipeline and sequence ranks that
+    provably equals one rank."""
+
+    git = CHECKOUT.as_uri()
+
+    version("main", branch="main")
+
+    variant("tests", default=False, description="Builds the test programs too, for ctest in the build folder")
+    variant("analysis", default=True, description="Installs the Python package that reads and draws runs")
+
+    depends_on("c", type="build")
+    depends_on("cxx", type="build")
+    depends_on("cmake@3.25:", type="build")
+    depends_on("ninja", type="build")
+    depends_on("pkgconfig", type="build")
+    generator("ninja")
+
+    # CMakeLists.txt refuses a Kokkos for GPUs, hence no variants for them.
+    depends_on("kokkos@4.6: +openmp ~cuda ~rocm ~sycl cxxstd=20")
+    depends_on("mpi@3.1:")
+    depends_on("hdf5@1.12: +mpi")
+    depends_on("boost@1.74: +program_options")
+    depends_on("onednn@3: cpu_runtime=omp")
+    depends_on("openblas threads=openmp")
+    depends_on("sentencepiece")
+    depends_on("xxhash")
+
+    depends_on("googletest@1.12: +gmock", when="+tests")
+    depends_on("benchmark", when="+tests")
+
+    with when("+analysis"):
+        extends("python")
+        depends_on("py-pip", type="build")
+        depends_on("py-setuptools", type="build")
+        depends_on("py-h5py", type="run")
+        depends_on("py-numpy", type="run")
+        depends_on("py-pandas ~performance", type="run")
+        depends_on("py-matplotlib", type="run")
+
+    def cmake_args(self):
+        return [
+            self.define_from_variant("LONGSPAN_TESTS", "tests"),
+            self.define("LONGSPAN_NATIVE_ARCH", False),  # Spack's compiler wrapper names the target
+        ]
+
+    @run_after("install")
+    def install_analysis(self):
+        if "+analysis" in self.spec:
+            python("-m", "pip", "install", "--no-deps", "--no-build-isolation", f"--prefix={self.prefix}",
+                   str(pathlib.Path(self.stage.source_path) / "analysis"))
