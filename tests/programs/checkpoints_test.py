@@ -208,7 +208,25 @@ class StartingFrom(ProgramTest):
         self.assertIn("checkpoint.load", result.errors[0])
 
 
+def checksum(values) -> str:
+    """As docs/checkpoint_format.md has it."""
+    bits = values.view(f"uint{8 * values.itemsize}").ravel().astype("uint64")
+    x = bits ^ (np.arange(values.size, dtype="uint64") * np.uint64(0x9E3779B97F4A7C15))
+    for shift, factor in [(30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)]:
+        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
+    return f"{(x ^ (x >> np.uint64(31))).sum():016x}"
+
+
 class Inspect(ProgramTest):
+    def test_checksums_are_those_of_the_documentation(self):
+        run = self.train("run", f"--run.dtype bfloat16 --run.steps 1 {MESH}", 4)
+        with h5py.File(checkpoint(run, 1)) as file:
+            datasets = []
+            file.visititems(lambda name, item: datasets.append(item) if isinstance(item, h5py.Dataset) else None)
+            self.assertGreater(len(datasets), 80)
+            for dataset in datasets:
+                self.assertEqual(dataset.attrs["checksum"], checksum(dataset[...]), dataset.name)
+
     def test_comparison(self):
         one = checkpoint(self.train("one", "--run.steps 2"), 2)
         longer = checkpoint(self.train("longer", "--run.steps 2 --checkpoint.every 1 --checkpoint.keep 0"), 1)
