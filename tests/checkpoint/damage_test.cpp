@@ -11,6 +11,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/small_model.hpp"
 #include "support/expect_error.hpp"
+#include "support/mutations.hpp"
 #include "support/shared_folder.hpp"
 #include "support/world.hpp"
 
@@ -113,6 +114,15 @@ TEST_F(AnyDamage, OfAThousandFlippedBitsEachIsFoundOrHarmless) {
   }
   RecordProperty("harmless", harmless);
   std::cout << harmless << " of 1000 flipped bits changed nothing that is read\n";
+}
+
+// Pieces cut out, doubled, moved and overwritten.
+TEST_F(AnyDamage, MutationsAreFoundOrHarmless) {
+  testing::Mutations mutations(8);
+  for (int i = testing::mutation_count(300); i > 0; --i) {
+    SmallModel into(mesh, Dtype::float32, 8, 0);
+    noticed(mutations.of(content), into);
+  }
 }
 
 TEST_F(AnyDamage, TwoHundredLengthsAreAllTooShort) {

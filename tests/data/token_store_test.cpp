@@ -7,10 +7,12 @@
 
 #include <filesystem>
 #include <numeric>
+#include <random>
 
 #include "data/hdf5.hpp"
 #include "small_store.hpp"
 #include "support/expect_error.hpp"
+#include "support/mutations.hpp"
 #include "support/scratch_folder.hpp"
 
 namespace longspan {
@@ -196,6 +198,58 @@ TEST(TokenStoreDamage, FlippedBytesNeverGiveOtherTokens) {
     }
   }
   EXPECT_GT(noticed, 0);
+}
+
+// Everything that is read of a store.
+struct Contents {
+  Tokens tokens;
+  std::vector<std::int64_t> starts;
+  std::int64_t vocabulary, end_of_document, source_bytes;
+  bool operator==(const Contents&) const = default;
+
+  static Contents of(const std::string& path) {
+    const TokenStore store(path);
+    const TokenStoreInfo& info = store.info();
+    return {store.read(0, info.tokens), store.document_starts(0, info.tokens), info.vocabulary, info.end_of_document,
+            info.source_bytes};
+  }
+};
+
+void expect_found_or_harmless(const ScratchFolder& folder, const std::string& broken, const Contents& expected) {
+  const std::string path = folder.write("broken.h5", broken);
+  try {
+    EXPECT_TRUE(Contents::of(path) == expected);
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr(path));
+  }
+}
+
+TEST(TokenStoreDamage, AThousandFlippedBitsAreFoundOrHarmless) {
+  const ScratchFolder folder;
+  const Contents expected = Contents::of(write_small(folder));
+  const std::string whole = folder.read("small.h5");
+  std::mt19937_64 random(4);
+  for (int i = 0; i < 1000; ++i) {
+    std::string broken = whole;
+    const std::size_t at = random() % whole.size(), bit = random() % 8;
+    SCOPED_TRACE(::testing::Message() << "byte " << at << ", bit " << bit);
+    broken[at] = static_cast<char>(broken[at] ^ (1 << bit));
+    expect_found_or_harmless(folder, broken, expected);
+  }
+  testing::Mutations mutations(5);
+  for (int i = testing::mutation_count(300); i > 0; --i)
+    expect_found_or_harmless(folder, mutations.of(whole), expected);
+}
+
+TEST(TokenStoreDamage, TwoHundredLengthsAreTooShort) {
+  const ScratchFolder folder;
+  write_small(folder);
+  const std::string whole = folder.read("small.h5");
+  std::mt19937_64 random(6);
+  for (int i = 0; i < 200; ++i) {
+    const std::string path = folder.write("cut.h5", whole.substr(0, 8 + random() % (whole.size() - 8)));
+    EXPECT_THAT(open_complaint(path), HasSubstr("is cut short or damaged"));
+  }
 }
 
 // Stores that another program wrote: every entry may be wrong.

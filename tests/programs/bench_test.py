@@ -46,5 +46,26 @@ class SequenceBench(ProgramTest):
         self.assertIn("bench.message_delay", self.run_program("bench", "sequence --help").out)
 
 
+class CheckpointBench(ProgramTest):
+    SMALL = ("checkpoint --model.layers 2 --model.width 32 --model.heads 2 --bench.vocabulary 100 --bench.repeats 1 "
+             "--data.sequence_length 16 --data.batch 2")
+
+    def test_prints_a_table_and_leaves_only_its_results(self):
+        words = f"{self.SMALL} --bench.folder {self.folder} --bench.output {self.folder}/table.h5 --parallel.tensor 2"
+        self.assertIn("save in background", self.run_program("bench", words, ranks=2).out)
+        self.assertEqual([file.name for file in self.folder.iterdir()], ["table.h5"])
+        with h5py.File(self.folder / "table.h5") as table:
+            # Values and both moments in float32: embedding, 2 layers with norms of two vectors, final norm.
+            parameters = 100 * 32 + 2 * (4 * 32 * 32 + 2 * 32 * 128 + 4 * 32) + 2 * 32
+            self.assertEqual(set(table["results/bytes"][:]), {3 * 4 * parameters})
+            self.assertTrue((table["results/seconds"][:] > 0).all())
+
+    def test_bad_input_gets_a_sentence(self):
+        for words, part, code in [("--bench.repeats 0", "bench.repeats = 0", 2), ("--bench.folder none/here", "none/here", 3)]:
+            result = self.run_program("bench", f"{self.SMALL} {words} --parallel.tensor 2", ranks=2, expected=code)
+            self.assertEqual(len(result.errors), 1, result)
+            self.assertIn(part, result.errors[0])
+
+
 if __name__ == "__main__":
     programs.main()

@@ -37,6 +37,7 @@ class Longspan(CMakePackage):
     depends_on("openblas threads=openmp")
     depends_on("sentencepiece")
     depends_on("xxhash")
+    depends_on("nlohmann-json")
 
     depends_on("googletest@1.12: +gmock", when="+tests")
     depends_on("benchmark", when="+tests")
