@@ -13,6 +13,7 @@ find_package(Boost 1.74 REQUIRED CONFIG COMPONENTS program_options)
 find_package(dnnl 3.0 REQUIRED CONFIG)
 find_package(BLAS REQUIRED)
 find_package(Threads REQUIRED)
+find_package(nlohmann_json REQUIRED)
 
 set(HDF5_PREFER_PARALLEL ON)
 find_package(HDF5 1.12 REQUIRED COMPONENTS C)

@@ -122,7 +122,10 @@ def _corpus(folder, apps):
 
 
 def _run(command):
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise UserError(f"there is no program {command[0]}; build it, or name the folder with --apps") from error
     if done.returncode != 0:
         raise UserError(f"{' '.join(command)} ended with exit code {done.returncode}: {done.stderr.strip()[-400:]}")
 

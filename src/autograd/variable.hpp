@@ -36,6 +36,8 @@ class Variable {
     bool accumulate;
   };
   Slot gradient_slot() const;
+  // Gives the value up where nothing but its gradient will be asked for, which then comes whole (add_gradient).
+  void release_value() const { state_->value = Tensor(); }
   // Hands the gradient over and forgets it.
   Tensor take_gradient() const { return std::exchange(state_->gradient, Tensor()); }
 

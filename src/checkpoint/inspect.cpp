@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "checkpoint/attributes.hpp"
 #include "checkpoint/checkpoint.hpp"
-#include "checkpoint/state_attributes.hpp"
 #include "checkpoint/tensor_file.hpp"
 #include "data/hdf5.hpp"
 #include "tensor/memory.hpp"
@@ -30,22 +30,6 @@ std::string kind_of(const Handle& file, const std::string& path) {
   throw UserError("{} is an HDF5 file, but no checkpoint, metrics or token store of Longspan", path);
 }
 
-std::string value_text(hid_t object, const std::string& name, const std::string& path) {
-  const Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose);
-  const Handle type(H5Aget_type(attribute), H5Tclose), space(H5Aget_space(attribute), H5Sclose);
-  if (H5Sget_simple_extent_ndims(space) > 0) return std::format("{} values", H5Sget_simple_extent_npoints(space));
-  switch (H5Tget_class(type)) {
-    case H5T_STRING:
-      return hdf5::read_text(object, name, path);
-    case H5T_INTEGER:
-      return std::to_string(hdf5::read_integer(object, name, path));
-    case H5T_FLOAT:
-      return std::format("{}", hdf5::read_real(object, name, path));
-    default:
-      return "of another type";
-  }
-}
-
 // "  name    value", or the lines of a long text below the name.
 std::string attribute_lines(const std::string& name, const std::string& value) {
   if (value.find('\n') == std::string::npos) return std::format("  {:<16} {}\n", name, value);
@@ -59,14 +43,10 @@ std::string attribute_lines(const std::string& name, const std::string& value) {
 }
 
 std::string describe_attributes(hid_t object, const std::string& path) {
-  std::vector<std::string> names;
-  const auto keep = [](hid_t, const char* name, const H5A_info_t*, void* out) -> herr_t {
-    static_cast<std::vector<std::string>*>(out)->push_back(name);
-    return 0;
-  };
-  hdf5::check(H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, keep, &names), "read attributes of", path);
   std::string lines;
-  for (const std::string& name : names) lines += attribute_lines(name, value_text(object, name, path));
+  for (const std::string& name : attribute_names(object, path)) {
+    lines += attribute_lines(name, attribute_text(object, name, path));
+  }
   return lines;
 }
 
@@ -74,11 +54,11 @@ std::string describe_attributes(hid_t object, const std::string& path) {
 std::optional<bool> holds(const Handle& file, const std::string& name, const std::string& path) {
   const Handle dataset = hdf5::open_dataset(file, name, path);
   if (name == "/tokens" && hdf5::has_attribute(file, "checksum")) {
-    return checksum_of(dataset, path) == hdf5::read_text(file, "checksum", path);
+    return xxhash_of(dataset, path) == hdf5::read_text(file, "checksum", path);
   }
-  const auto own = checksum_holds(dataset, path);
-  if (!own) checksum_of(dataset, path);  // at least it can be read
-  return own;
+  if (hdf5::has_attribute(dataset, "checksum")) return checksum_holds(dataset, path);
+  xxhash_of(dataset, path);  // at least it can be read
+  return std::nullopt;
 }
 
 std::string verdict(const Handle& file, const std::string& name, const std::string& path) {
@@ -90,40 +70,51 @@ std::string verdict(const Handle& file, const std::string& name, const std::stri
   }
 }
 
+std::int64_t count_elements(const DatasetInfo& dataset) {
+  std::int64_t n = 1;
+  for (const std::int64_t dim : dataset.dims) n *= dim;
+  return n;
+}
+
 std::string dims_text(const std::vector<std::int64_t>& dims) {
   std::string text;
   for (const std::int64_t n : dims) text += (text.empty() ? "" : ", ") + std::to_string(n);
   return "[" + text + "]";
 }
 
-void describe_datasets(const Handle& file, const std::string& path, Inspection& inspection) {
+void describe_datasets(const Handle& file, const std::string& path, bool verify, Inspection& inspection) {
   const auto datasets = list_datasets(file, path);
   std::size_t width = 0;
+  std::int64_t bytes = 0, elements = 0;
   for (const auto& dataset : datasets) width = std::max(width, dataset.name.size());
   for (const auto& dataset : datasets) {
-    const std::string state = verdict(file, dataset.name, path);
+    const std::string state = verify ? verdict(file, dataset.name, path) : "";
     if (state == "CHECKSUM IS WRONG" || state == "CANNOT BE READ") inspection.damaged.push_back(dataset.name);
-    inspection.report +=
-        std::format("  {:<{}}  {:<16} {:<9} {:>10}  {}\n", dataset.name, width, dims_text(dataset.dims), dataset.dtype,
+    const std::string line =
+        std::format("  {:<{}}  {:<16} {:<9} {:>10}  {}", dataset.name, width, dims_text(dataset.dims), dataset.dtype,
                     format_bytes(static_cast<double>(dataset.bytes)), state);
+    inspection.report += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    bytes += dataset.bytes;
+    if (dataset.name.starts_with("/model/")) elements += count_elements(dataset);
   }
+  inspection.report += std::format("  {} datasets, {}", datasets.size(), format_bytes(static_cast<double>(bytes)));
+  inspection.report += elements > 0 ? std::format(", {} parameters\n", elements) : "\n";
 }
 
-// The attributes of /state, which have a checksum of their own.
 void describe_state(const Handle& file, const std::string& path, Inspection& inspection) {
   try {
     const Handle group = hdf5::check(H5Gopen2(file, "state", H5P_DEFAULT), H5Gclose, "open /state of", path);
     inspection.report += describe_attributes(group, path);
-    read_state(group, path);
+    read_checkpoint_info(path);
   } catch (const Error& error) {
-    inspection.damaged.push_back("/state");
-    inspection.report += std::format("  /state CANNOT BE READ: {}\n", error.what());
+    inspection.damaged.push_back("the description");
+    inspection.report += std::format("  {}\n", error.what());
   }
 }
 
 }  // namespace
 
-Inspection inspect(const std::string& path) {
+Inspection inspect(const std::string& path, bool verify) {
   const Handle file = open(path);
   const std::string kind = kind_of(file, path);
   std::error_code error;
@@ -132,7 +123,7 @@ Inspection inspect(const std::string& path) {
   inspection.report = std::format("{}: {}, {}\n", path, kind, format_bytes(error ? 0 : bytes));
   inspection.report += describe_attributes(file, path);
   if (kind == "checkpoint") describe_state(file, path, inspection);
-  describe_datasets(file, path, inspection);
+  describe_datasets(file, path, verify, inspection);
   return inspection;
 }
 

@@ -7,12 +7,13 @@
 namespace longspan {
 
 struct Inspection {
-  std::string report;                // lines for a reader: kind, origin, datasets with their checksums
+  std::string report;                // lines for a reader: kind, origin, datasets
   std::vector<std::string> damaged;  // names of what cannot be read or has another checksum
 };
 
-// Reads the whole file. UserError where it is missing, cut short, no HDF5 file or of no kind that is known here. The
-// metrics of a run that goes on may be inspected.
-Inspection inspect(const std::string& path);
+// With `verify` the whole file is read and every checksum compared; otherwise only its description. UserError where it
+// is missing, cut short, no HDF5 file or of no kind that is known here. The metrics of a run that goes on may be
+// inspected.
+Inspection inspect(const std::string& path, bool verify);
 
 }  // namespace longspan

@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <format>
+#include <sstream>
+#include <string_view>
 
 #include "checkpoint/catalogue.hpp"
 #include "checkpoint/checkpoint.hpp"
+#include "checkpoint/checksum.hpp"
 #include "checkpoint/state_attributes.hpp"
 #include "comm/together.hpp"
 
@@ -39,6 +42,14 @@ auto reading(const std::string& path, const Body& body) {
   }
 }
 
+void check_digest(const Handle& file, const std::string& path) {
+  reading<Error>(path, [&] {
+    if (content_digest(file, path) != hdf5::read_text(file, "digest", path)) {
+      throw UserError("the digest of its description is wrong");
+    }
+  });
+}
+
 TrainState state_of(const Handle& file, const std::string& path) {
   return reading<Error>(path, [&] {
     const Handle group = hdf5::check(H5Gopen2(file, "state", H5P_DEFAULT), H5Gclose, "open /state of", path);
@@ -46,21 +57,19 @@ TrainState state_of(const Handle& file, const std::string& path) {
   });
 }
 
-void check_shape(const Handle& file, const std::string& group, const CatalogueEntry& entry, const std::string& path) {
+constexpr const char* kUseStored = "use the configuration stored in the checkpoint";
+
+void check_shape(const Handle& file, const std::string& group, const CatalogueEntry& entry, const std::string& path,
+                 const char* mend = kUseStored) {
   const std::string name = group + "/" + entry.name;
   if (!hdf5::has_link(file, group) || !hdf5::has_link(file, name)) {
-    throw UserError(
-        "{} holds another model: it lacks /{}, which this configuration needs; use the configuration stored "
-        "in the checkpoint",
-        path, name);
+    throw UserError("{} holds another model: it lacks /{}, which this configuration needs; {}", path, name, mend);
   }
   Shape stored;
   for (const std::int64_t n : stored_dims(hdf5::open_dataset(file, name, path))) stored.push_back(n);
   if (stored == entry.shape) return;
-  throw UserError(
-      "{} holds another model: {} is {}, this configuration wants {}; use the configuration stored in the "
-      "checkpoint",
-      path, entry.name, stored.str(), entry.shape.str());
+  throw UserError("{} holds another model: {} is {}, this configuration wants {}; {}", path, entry.name, stored.str(),
+                  entry.shape.str(), mend);
 }
 
 void check_model(const Handle& file, const std::vector<CatalogueEntry>& entries, const Optimizer* optimizer,
@@ -70,10 +79,8 @@ void check_model(const Handle& file, const std::vector<CatalogueEntry>& entries,
     const bool known = !dataset.name.starts_with("/model/") ||
                        std::ranges::any_of(entries, [&](const auto& e) { return dataset.name == "/model/" + e.name; });
     if (!known) {
-      throw UserError(
-          "{} holds another model: it has {}, which this configuration lacks; use the configuration stored "
-          "in the checkpoint",
-          path, dataset.name);
+      throw UserError("{} holds another model: it has {}, which this configuration lacks; {}", path, dataset.name,
+                      kUseStored);
     }
   }
   if (optimizer == nullptr) return;
@@ -83,8 +90,27 @@ void check_model(const Handle& file, const std::vector<CatalogueEntry>& entries,
   }
 }
 
-void check_undamaged(const Handle& file, const std::string& path) {
-  const auto damaged = damaged_datasets(file, path);
+// What this rank adds to the checksums of all datasets.
+std::vector<std::int64_t> partial_sums(const Handle& file, const std::vector<DatasetInfo>& datasets, const Comm& comm,
+                                       const std::string& path) {
+  std::vector<std::int64_t> sums;
+  for (const DatasetInfo& info : datasets) {
+    const Handle dataset = hdf5::open_dataset(file, info.name, path);
+    const Range rows = split(rows_of(dataset), comm.size(), comm.rank());
+    sums.push_back(static_cast<std::int64_t>(sum_of_rows(dataset, rows, path)));
+  }
+  return sums;
+}
+
+void compare_sums(const Handle& file, const std::vector<DatasetInfo>& datasets, const std::vector<std::int64_t>& sums,
+                  const std::string& path) {
+  std::vector<std::string> damaged;
+  for (std::size_t i = 0; i < datasets.size(); ++i) {
+    const Handle dataset = hdf5::open_dataset(file, datasets[i].name, path);
+    if (hdf5::read_text(dataset, "checksum", path) != checksum_text(static_cast<std::uint64_t>(sums[i]))) {
+      damaged.push_back(datasets[i].name);
+    }
+  }
   if (damaged.empty()) return;
   const std::string more = damaged.size() > 1 ? std::format(" and {} more", damaged.size() - 1) : "";
   throw UserError("the checkpoint {} is damaged: the checksum of {}{} is wrong; use another one", path, damaged.front(),
@@ -101,18 +127,63 @@ void read_into(const Handle& file, const std::string& name, const Parameter& p, 
   part.copy_from_host(values.data());
 }
 
+// One parameter with, where the optimizer keeps any, its master weights.
+void read_weights(const Handle& file, const Parameter& p, const Optimizer* optimizer, const std::string& path) {
+  const std::string group = hdf5::has_link(file, "optimizer") && hdf5::has_link(file, kMaster) ? kMaster : "model";
+  const std::string name = group + "/" + p.info().name;
+  read_into(file, name, p, p.value(), path);
+  if (optimizer == nullptr) return;
+  for (const auto& state : optimizer->states()) {
+    if (state.name == "master") read_into(file, name, p, state.flat.slice(p.offset(), p.local_shape().size()), path);
+  }
+}
+
 void read_parts(const Handle& file, const ParameterStore& store, const Optimizer* optimizer, const std::string& path) {
-  const std::string weights = hdf5::has_link(file, "optimizer") && hdf5::has_link(file, kMaster) ? kMaster : "model";
   for (const auto& p : store.all()) {
-    const std::string& name = p->info().name;
     if (p->local_shape().size() == 0) continue;
-    read_into(file, weights + "/" + name, *p, p->value(), path);
+    read_weights(file, *p, optimizer, path);
     if (optimizer == nullptr) continue;
     for (const auto& state : optimizer->states()) {
-      const std::string group = state.name == "master" ? weights : "optimizer/" + state.name;
-      read_into(file, group + "/" + name, *p, state.flat.slice(p->offset(), p->local_shape().size()), path);
+      if (state.name == "master") continue;
+      const Tensor part = state.flat.slice(p->offset(), p->local_shape().size());
+      read_into(file, "optimizer/" + state.name + "/" + p->info().name, *p, part, path);
     }
   }
+}
+
+// Whether a name is of the form of a pattern.
+bool fits(std::string_view name, std::string_view pattern) {
+  if (pattern.empty()) return name.empty();
+  if (pattern[0] == '*') return fits(name, pattern.substr(1)) || (!name.empty() && fits(name.substr(1), pattern));
+  return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) && fits(name.substr(1), pattern.substr(1));
+}
+
+std::vector<std::string> at_commas(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');) words.push_back(word);
+  return words;
+}
+
+bool fits_any(const std::string& name, const std::vector<std::string>& patterns) {
+  return std::ranges::any_of(patterns, [&](const std::string& pattern) { return fits(name, pattern); });
+}
+
+// The entries that the patterns choose, all of which the file must hold in the same shape.
+std::int64_t check_chosen(const Handle& file, const std::vector<CatalogueEntry>& entries,
+                          const std::vector<std::string>& patterns, const std::string& path) {
+  for (const std::string& pattern : patterns) {
+    if (std::ranges::any_of(entries, [&](const auto& entry) { return fits(entry.name, pattern); })) continue;
+    throw UserError("checkpoint.load_only: no parameter of this model is called '{}'; the first is {}", pattern,
+                    entries.front().name);
+  }
+  std::int64_t chosen = 0;
+  for (const auto& entry : entries) {
+    if (!fits_any(entry.name, patterns)) continue;
+    check_shape(file, "model", entry, path, "change [model], or leave it out with checkpoint.load_only");
+    ++chosen;
+  }
+  return chosen;
 }
 
 }  // namespace
@@ -120,37 +191,54 @@ void read_parts(const Handle& file, const ParameterStore& store, const Optimizer
 std::vector<std::string> damaged_datasets(hid_t file, const std::string& path) {
   std::vector<std::string> damaged;
   for (const auto& dataset : list_datasets(file, path)) {
-    const Handle opened = hdf5::open_dataset(file, dataset.name, path);
-    if (!checksum_holds(opened, path).value_or(true)) damaged.push_back(dataset.name);
+    if (!checksum_holds(hdf5::open_dataset(file, dataset.name, path), path)) damaged.push_back(dataset.name);
   }
   return damaged;
 }
 
 CheckpointInfo read_checkpoint_info(const std::string& path) {
   const Handle file = open_checkpoint(path);
+  check_digest(file, path);
   return {state_of(file, path), reading<Error>(path, [&] { return list_datasets(file, path); })};
 }
 
-TrainState load_checkpoint(const std::string& path, const Mesh& mesh, const ParameterStore& store,
-                           Optimizer* optimizer) {
-  const auto entries = catalogue(mesh, store);
-  Outcome checked;
-  if (mesh.at() == MeshCoordinate{}) {
-    checked.attempt([&] {
-      const Handle file = open_checkpoint(path);
-      state_of(file, path);
-      reading<EnvironmentError>(path, [&] {
-        check_model(file, entries, optimizer, path);
-        check_undamaged(file, path);
-      });
+void verify_checkpoint(const std::string& path, const Comm& comm) {
+  together(comm, [&] {
+    if (comm.rank() == 0) read_checkpoint_info(path);
+  });
+  Handle file;
+  std::vector<DatasetInfo> datasets;
+  std::vector<std::int64_t> sums;
+  together(comm, [&] {
+    file = open_checkpoint(path);
+    reading<EnvironmentError>(path, [&] {
+      datasets = list_datasets(file, path);
+      sums = partial_sums(file, datasets, comm, path);
     });
-  }
-  checked.settle(mesh.world());
+  });
+  const Tensor all = Tensor::from_host(sums, {static_cast<std::int64_t>(sums.size())}, Memory::communication,
+                                       "checksums of a checkpoint");
+  comm.all_reduce(all);
+  sums = all.to_host<std::int64_t>();
+  together(comm, [&] {
+    if (comm.rank() == 0) reading<EnvironmentError>(path, [&] { compare_sums(file, datasets, sums, path); });
+  });
+}
 
+TrainState load_checkpoint(const std::string& path, const Mesh& mesh, const ParameterStore& store, Optimizer* optimizer,
+                           bool verified) {
+  const auto entries = catalogue(mesh, store);
+  if (!verified) verify_checkpoint(path, mesh.world());
   TrainState state;
+  Handle file;
   together(mesh.world(), [&] {
-    const Handle file = open_checkpoint(path);
+    file = open_checkpoint(path);
     state = state_of(file, path);
+    if (mesh.world().rank() == 0) {
+      reading<EnvironmentError>(path, [&] { check_model(file, entries, optimizer, path); });
+    }
+  });
+  together(mesh.world(), [&] {
     reading<EnvironmentError>(path, [&] {
       read_parts(file, store, optimizer, path);
       if (optimizer == nullptr) return;
@@ -159,6 +247,27 @@ TrainState load_checkpoint(const std::string& path, const Mesh& mesh, const Para
     });
   });
   return state;
+}
+
+std::int64_t load_parameters(const std::string& path, const std::string& patterns, const Mesh& mesh,
+                             const ParameterStore& store, Optimizer* optimizer) {
+  const auto entries = catalogue(mesh, store);
+  const auto words = at_commas(patterns);
+  verify_checkpoint(path, mesh.world());
+  std::int64_t chosen = 0;
+  Handle file;
+  together(mesh.world(), [&] {
+    file = open_checkpoint(path);
+    reading<EnvironmentError>(path, [&] { chosen = check_chosen(file, entries, words, path); });
+  });
+  together(mesh.world(), [&] {
+    reading<EnvironmentError>(path, [&] {
+      for (const auto& p : store.all()) {
+        if (p->local_shape().size() > 0 && fits_any(p->info().name, words)) read_weights(file, *p, optimizer, path);
+      }
+    });
+  });
+  return chosen;
 }
 
 }  // namespace longspan

@@ -1,42 +1,33 @@
+#include "checkpoint/save.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <functional>
 #include <optional>
+#include <thread>
 
-#include "checkpoint/catalogue.hpp"
+#include "base/place_file.hpp"
+#include "base/timer.hpp"
 #include "checkpoint/checkpoint.hpp"
-#include "checkpoint/state_attributes.hpp"
+#include "checkpoint/checksum.hpp"
+#include "checkpoint/header.hpp"
 #include "comm/together.hpp"
+#include "tensor/device.hpp"
 
 namespace longspan {
 namespace {
 
-using hdf5::Handle;
-
-std::filesystem::path folder_of(const std::string& path) {
-  const auto folder = std::filesystem::path(path).parent_path();
-  return folder.empty() ? "." : folder;
-}
-
-// Forces a file or folder to the disk.
-void sync(const std::string& path, int flags) {
-  const int file = ::open(path.c_str(), O_RDONLY | flags);
-  const bool done = file >= 0 && ::fsync(file) == 0;
-  const int error = errno;
-  if (file >= 0) ::close(file);
-  if (!done) throw EnvironmentError("cannot bring {} to the disk: {}", path, std::strerror(error));
-}
-
 void check_room(const std::string& path, std::int64_t bytes) {
-  const auto folder = folder_of(path);
+  const std::string folder = folder_of(path);
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
-    throw EnvironmentError("cannot write {}: there is no folder {}", path, folder.string());
+    throw EnvironmentError("cannot write {}: there is no folder {}", path, folder);
   }
   if (::access(folder.c_str(), W_OK) != 0) {
     throw EnvironmentError("cannot write {}: {}", path, std::strerror(errno));
@@ -49,109 +40,184 @@ void check_room(const std::string& path, std::int64_t bytes) {
   }
 }
 
-// Without times of creation: the same state makes the same file.
-Handle timeless(hid_t property_class) {
-  Handle properties(H5Pcreate(property_class), H5Pclose);
-  H5Pset_obj_track_times(properties, false);
-  return properties;
-}
-
-// A checkpoint that is being written, under a temporary name that goes away unless finish() is reached.
-class Writer {
+// A file that exists, for writing at any place.
+class RawFile {
  public:
-  explicit Writer(const std::string& path) : path_(path), temporary_(path + ".tmp") {}
-  ~Writer() {
-    file_ = Handle();
-    if (!finished_) std::remove(temporary_.c_str());
+  explicit RawFile(const std::string& path) : path_(path), file_(::open(path.c_str(), O_WRONLY | O_CLOEXEC)) {
+    if (file_ < 0) fail_writing(path_, errno);
   }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
+  ~RawFile() { ::close(file_); }
+  RawFile(const RawFile&) = delete;
+  RawFile& operator=(const RawFile&) = delete;
 
-  void start(const TrainState& state, std::int64_t optimizer_steps) {
-    const Handle access = hdf5::file_access();
-    file_ = hdf5::check(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, timeless(H5P_FILE_CREATE), access), H5Fclose,
-                        "create", temporary_);
-    hdf5::write_integer(file_, "format_version", kCheckpointVersion, temporary_);
-    hdf5::write_integer(make_group("optimizer"), "steps", optimizer_steps, temporary_);
-    write_state(make_group("state"), state, temporary_);
-  }
-
-  Handle make_group(const std::string& name) {
-    return hdf5::check(H5Gcreate2(file_, name.c_str(), H5P_DEFAULT, timeless(H5P_GROUP_CREATE), H5P_DEFAULT), H5Gclose,
-                       "write", temporary_);
-  }
-
-  void write(const std::string& group, const CatalogueEntry& entry, Dtype dtype, const std::vector<std::byte>& data) {
-    Handle dataset = write_tensor(file_, group + "/" + entry.name, entry.shape, dtype, data.data(), temporary_);
-    hdf5::write_text(dataset, "shard_axis", to_string(entry.shard.axis), temporary_);
-    hdf5::write_integer(dataset, "shard_dim", entry.shard.dim, temporary_);
-    hdf5::write_integer(dataset, "shard_granule", entry.shard.granule, temporary_);
-    dataset.close(temporary_);
-  }
-
-  void finish() {
-    hdf5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "write", temporary_);
-    file_.close(temporary_);
-    sync(temporary_, 0);
-    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-      throw EnvironmentError("cannot rename {} to {}: {}", temporary_, path_, std::strerror(errno));
+  void write(const std::byte* data, std::size_t bytes, std::int64_t at) {
+    while (bytes > 0) {
+      const ssize_t done = ::pwrite(file_, data, bytes, at);
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) fail_writing(path_, errno);
+      data += done;
+      at += done;
+      bytes -= static_cast<std::size_t>(done);
     }
-    finished_ = true;
-    sync(folder_of(path_), O_DIRECTORY);
+  }
+  void sync() {
+    if (::fsync(file_) != 0) fail_writing(path_, errno);
   }
 
  private:
-  std::string path_, temporary_;
-  Handle file_;
-  bool finished_ = false;
+  std::string path_;
+  int file_;
 };
 
-// The arrays of a checkpoint: /model and /optimizer/<state>.
-std::vector<Optimizer::State> arrays(const ParameterStore& store, const Optimizer& optimizer) {
-  std::vector<Optimizer::State> all = {{"model", store.values()}};
-  for (const auto& state : optimizer.states()) all.push_back({"optimizer/" + state.name, state.flat});
-  return all;
+void write_parts(const std::string& path, const std::vector<OwnPart>& parts, const std::vector<std::int64_t>& begins) {
+  RawFile file(path);
+  for (const OwnPart& own : parts) {
+    const auto size = static_cast<std::int64_t>(own.element_bytes);
+    for_each_run(own.part, own.elements, [&](const ElementRun& run) {
+      file.write(own.data + (run.local - own.elements.begin) * size, static_cast<std::size_t>(run.count * size),
+                 begins[own.dataset] + run.logical * size);
+    });
+  }
+  file.sync();
 }
 
-std::int64_t total_bytes(const std::vector<CatalogueEntry>& entries, const std::vector<Optimizer::State>& arrays) {
-  std::int64_t elements = 0, bytes = 0;
-  for (const auto& entry : entries) elements += entry.shape.size();
-  for (const auto& array : arrays) bytes += elements * static_cast<std::int64_t>(size_of(array.flat.dtype()));
-  return bytes;
+// The same parts in a copy of their elements; nothing where the pool has no room for it.
+std::optional<Tensor> copy_parts(std::vector<OwnPart>& parts) {
+  std::size_t bytes = 0;
+  for (const OwnPart& own : parts) bytes += (own.bytes() + 7) / 8 * 8;
+  Tensor copy;
+  try {
+    copy = Tensor::empty({static_cast<std::int64_t>(bytes / 8)}, Dtype::int64, Memory::workspace,
+                         "snapshot for a checkpoint");
+  } catch (const EnvironmentError&) {
+    return std::nullopt;
+  }
+  auto* to = static_cast<std::byte*>(copy.raw());
+  for (OwnPart& own : parts) {
+    std::memcpy(to, own.data, own.bytes());
+    own.data = to;
+    to += (own.bytes() + 7) / 8 * 8;
+  }
+  return copy;
+}
+
+void add_sums(const std::vector<OwnPart>& parts, std::vector<std::int64_t>& sums) {
+  for (const OwnPart& own : parts) {
+    std::uint64_t sum = 0;
+    for_each_run(own.part, own.elements, [&](const ElementRun& run) {
+      const std::byte* data =
+          own.data + (run.local - own.elements.begin) * static_cast<std::int64_t>(own.element_bytes);
+      sum += sum_of_elements(data, own.element_bytes, run.logical, run.count);
+    });
+    sums[own.dataset] = static_cast<std::int64_t>(static_cast<std::uint64_t>(sums[own.dataset]) + sum);
+  }
+}
+
+Tensor on_device(const std::vector<std::int64_t>& values) {
+  return Tensor::from_host(values, {static_cast<std::int64_t>(values.size())}, Memory::communication,
+                           "checkpoint's table");
 }
 
 }  // namespace
 
+struct CheckpointSave::Work {
+  Comm world;
+  std::string path, temporary;
+  CheckpointContent content;
+  std::vector<OwnPart> parts;
+  std::optional<Tensor> snapshot;
+  std::vector<std::int64_t> begins;  // of the datasets in the file
+  SaveReport report;
+  Outcome outcome;  // of this rank's writing
+  std::atomic<bool> written = false;
+  std::thread thread;
+  bool made = false;  // this rank has made the temporary file, and must remove it
+
+  void make_file() {
+    check_room(path, content.bytes());
+    made = true;
+    begins = write_header(temporary, content);
+  }
+  void write() {
+    const Timer timer;
+    outcome.attempt([&] { write_parts(temporary, parts, begins); });
+    report.written = timer.seconds();
+    written = true;
+  }
+  void join() {
+    if (thread.joinable()) thread.join();
+  }
+  ~Work() {
+    join();
+    if (made) std::remove(temporary.c_str());
+  }
+};
+
+CheckpointSave::CheckpointSave(const std::string& path, const Mesh& mesh, const ParameterStore& store,
+                               const Optimizer* optimizer, const TrainState& state, bool background)
+    : work_(new Work{.world = mesh.world(), .path = path, .temporary = path + ".tmp"}) {
+  LONGSPAN_CHECK(device::host_accessible(), "[checkpoint] values are read through plain pointers");
+  const Timer timer;
+  Work& work = *work_;
+  CheckpointContent& content = work.content;
+  content = {.entries = catalogue(mesh, store), .arrays = checkpoint_arrays(store, optimizer), .state = state};
+  if (optimizer != nullptr) content.optimizer_steps = optimizer->steps_done();
+  device::fence();
+  work.parts = own_parts(store, content.entries, content.arrays);
+  if (background) {
+    std::vector<OwnPart> copied = work.parts;
+    work.snapshot = copy_parts(copied);
+    work.report.had_room = work.world.all_reduce_value(std::int64_t{work.snapshot ? 1 : 0}, Reduce::min) != 0;
+    if (work.report.had_room) work.parts = std::move(copied);
+    if (!work.report.had_room) work.snapshot.reset();
+  }
+  content.sums.assign(content.arrays.size() * content.entries.size(), 0);
+  add_sums(work.parts, content.sums);
+  const Tensor sums = on_device(content.sums);
+  work.world.all_reduce(sums);
+  content.sums = sums.to_host<std::int64_t>();
+  work.begins.resize(content.sums.size());
+  together(work.world, [&] {
+    if (work.world.rank() == 0) work.make_file();
+  });
+  const Tensor begins = on_device(work.begins);
+  work.world.broadcast(begins, 0);
+  work.begins = begins.to_host<std::int64_t>();
+  if (background && work.report.had_room) {
+    work.thread = std::thread([&work] { work.write(); });
+  } else {
+    work.write();
+  }
+  work.report.stalled = timer.seconds();
+}
+
+CheckpointSave::~CheckpointSave() = default;
+
+const std::string& CheckpointSave::path() const { return work_->path; }
+
+bool CheckpointSave::written() const { return work_->written; }
+
+SaveReport CheckpointSave::finish() {
+  const Timer timer;
+  Work& work = *work_;
+  work.join();
+  work.snapshot.reset();
+  work.outcome.settle(work.world);
+  together(work.world, [&] {
+    if (work.world.rank() != 0) return;
+    place_file(work.temporary, work.path);
+    work.made = false;
+  });
+  SaveReport report = work.report;
+  report.bytes = work.content.bytes();
+  report.stalled = work.world.all_reduce_value(report.stalled + timer.seconds(), Reduce::max);
+  report.written = work.world.all_reduce_value(report.written, Reduce::max);
+  return report;
+}
+
 void save_checkpoint(const std::string& path, const Mesh& mesh, const ParameterStore& store, const Optimizer& optimizer,
                      const TrainState& state) {
-  const auto entries = catalogue(mesh, store);
-  const auto all = arrays(store, optimizer);
-  std::optional<Writer> writer;
-  Outcome outcome;
-  // Only the writer attempts anything.
-  const auto attempt = [&](const std::function<void()>& body) {
-    if (mesh.at() == MeshCoordinate{}) outcome.attempt(body);
-  };
-  attempt([&] {
-    check_room(path, total_bytes(entries, all));
-    writer.emplace(path).start(state, optimizer.steps_done());
-  });
-  if (outcome.failed()) writer.reset();
-  outcome.settle(mesh.world());
-
-  // The others send all their parts even where the file fails in between: nobody waits for a rank that has left.
-  if (mesh.at().data == 0) {
-    for (const auto& [name, flat] : all) {
-      attempt([&] { writer->make_group(name); });
-      for (const auto& entry : entries) {
-        const auto logical = gather(mesh, store, entry, flat);
-        attempt([&] { writer->write(name, entry, flat.dtype(), logical); });
-      }
-    }
-  }
-  attempt([&] { writer->finish(); });
-  writer.reset();
-  outcome.settle(mesh.world());
+  CheckpointSave(path, mesh, store, &optimizer, state, false).finish();
 }
 
 }  // namespace longspan

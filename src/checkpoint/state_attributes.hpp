@@ -9,7 +9,7 @@
 namespace longspan {
 
 void write_state(hid_t group, const TrainState& state, const std::string& path);
-// UserError where an attribute is missing or damaged: HDF5 keeps no checksum of texts, so /state has one of its own.
+// UserError where an attribute is missing.
 TrainState read_state(hid_t group, const std::string& path);
 
 }  // namespace longspan

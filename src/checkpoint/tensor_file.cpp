@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "checkpoint/checksum.hpp"
 #include "tensor/dispatch.hpp"
 
 namespace longspan {
@@ -53,47 +54,44 @@ std::string type_name(hid_t type) {
   }
 }
 
-DatasetInfo describe(hid_t dataset, const std::string& name, const std::string& path) {
-  const Handle type(H5Dget_type(dataset), H5Tclose);
-  DatasetInfo info{name, stored_dims(dataset), type_name(type), 0};
-  info.bytes = product(info.dims) * static_cast<std::int64_t>(H5Tget_size(type));
-  if (hdf5::has_attribute(dataset, "dtype")) info.dtype = hdf5::read_text(dataset, "dtype", path);
-  return info;
-}
-
-struct HashState {
-  std::unique_ptr<XXH64_state_t, XXH_errorcode (*)(XXH64_state_t*)> state{XXH64_createState(), XXH64_freeState};
-  HashState() { XXH64_reset(state.get(), 0); }
-  void add(const void* data, std::size_t bytes) { XXH64_update(state.get(), data, bytes); }
-  std::string text() const { return std::format("{:016x}", XXH64_digest(state.get())); }
-};
-
 }  // namespace
 
-Handle write_dataset(hid_t group, const std::string& name, const std::vector<std::int64_t>& dims, hid_t type,
-                     const void* data, const std::string& path) {
+Handle create_dataset(hid_t group, const std::string& name, const std::vector<std::int64_t>& dims, hid_t type,
+                      const std::string& path) {
   const std::vector<hsize_t> extent(dims.begin(), dims.end());
   const Handle space(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose);
   const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-  H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER);  // every element is written
-  H5Pset_obj_track_times(properties, false);          // equal tensors make equal files
-  const std::string doing = "write '" + name + "' into";
-  Handle dataset = hdf5::check(H5Dcreate2(group, name.c_str(), type, space, H5P_DEFAULT, properties, H5P_DEFAULT),
-                               H5Dclose, doing, path);
-  hdf5::check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), doing, path);
-  HashState hash;
-  hash.add(data, static_cast<std::size_t>(product(dims)) * H5Tget_size(type));
-  hdf5::write_text(dataset, "checksum", hash.text(), path);
+  H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY);  // so that its place is known
+  H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER);    // every element is written
+  H5Pset_obj_track_times(properties, false);            // equal tensors make equal files
+  return hdf5::check(H5Dcreate2(group, name.c_str(), type, space, H5P_DEFAULT, properties, H5P_DEFAULT), H5Dclose,
+                     "write '" + name + "' into", path);
+}
+
+Handle create_tensor(hid_t group, const std::string& name, const Shape& shape, Dtype dtype, std::uint64_t sum,
+                     const std::string& path) {
+  std::vector<std::int64_t> dims;
+  for (int i = 0; i < shape.rank(); ++i) dims.push_back(shape[i]);
+  Handle dataset = create_dataset(group, name, dims, file_type(dtype), path);
+  hdf5::write_text(dataset, "dtype", to_string(dtype), path);
+  hdf5::write_text(dataset, "checksum", checksum_text(sum), path);
   return dataset;
 }
 
-Handle write_tensor(hid_t group, const std::string& name, const Shape& shape, Dtype dtype, const void* data,
-                    const std::string& path) {
-  std::vector<std::int64_t> dims;
-  for (int i = 0; i < shape.rank(); ++i) dims.push_back(shape[i]);
-  Handle dataset = write_dataset(group, name, dims, file_type(dtype), data, path);
-  hdf5::write_text(dataset, "dtype", to_string(dtype), path);
-  return dataset;
+void write_bytes(hid_t group, const std::string& name, const std::string& bytes, const std::string& path) {
+  const auto count = static_cast<std::int64_t>(bytes.size());
+  const Handle dataset = create_dataset(group, name, {count}, H5T_STD_U8LE, path);
+  hdf5::check(H5Dwrite(dataset, H5T_STD_U8LE, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()), "write '" + name + "' into",
+              path);
+  hdf5::write_text(dataset, "checksum", checksum_text(sum_of_elements(bytes.data(), 1, 0, count)), path);
+}
+
+DatasetInfo describe_dataset(hid_t dataset, const std::string& name, const std::string& path) {
+  const Handle type(H5Dget_type(dataset), H5Tclose);
+  DatasetInfo info{name, stored_dims(dataset), type_name(type), type_name(type), 0};
+  info.bytes = product(info.dims) * static_cast<std::int64_t>(H5Tget_size(type));
+  if (hdf5::has_attribute(dataset, "dtype")) info.dtype = hdf5::read_text(dataset, "dtype", path);
+  return info;
 }
 
 Dtype stored_dtype(hid_t dataset, const std::string& path) {
@@ -149,23 +147,23 @@ std::vector<std::byte> convert(std::vector<std::byte> values, Dtype from, Dtype 
   return converted;
 }
 
-std::string checksum_of(hid_t dataset, const std::string& path) {
-  const auto dims = stored_dims(dataset);
-  const Handle type(H5Dget_type(dataset), H5Tclose);
-  const std::int64_t rows = dims.empty() ? 1 : dims[0];
-  const std::int64_t bytes = product(dims) * static_cast<std::int64_t>(H5Tget_size(type));
-  const std::int64_t piece = bytes == 0 ? 1 : std::max<std::int64_t>(1, rows * kPieceBytes / bytes);
-  HashState hash;
-  for (std::int64_t first = 0; first < rows && bytes > 0; first += piece) {
-    const auto values = read_part(dataset, 0, {{.first = first, .count = std::min(piece, rows - first)}}, path);
-    hash.add(values.data(), values.size());
-  }
-  return hash.text();
+bool checksum_holds(hid_t dataset, const std::string& path) {
+  return checksum_text(sum_of_rows(dataset, {0, rows_of(dataset)}, path)) == hdf5::read_text(dataset, "checksum", path);
 }
 
-std::optional<bool> checksum_holds(hid_t dataset, const std::string& path) {
-  if (!hdf5::has_attribute(dataset, "checksum")) return std::nullopt;
-  return checksum_of(dataset, path) == hdf5::read_text(dataset, "checksum", path);
+std::string xxhash_of(hid_t dataset, const std::string& path) {
+  const auto dims = stored_dims(dataset);
+  const Handle type(H5Dget_type(dataset), H5Tclose);
+  const std::int64_t rows = rows_of(dataset);
+  const std::int64_t bytes = product(dims) * static_cast<std::int64_t>(H5Tget_size(type));
+  const std::int64_t piece = bytes == 0 ? 1 : std::max<std::int64_t>(1, rows * kPieceBytes / bytes);
+  const std::unique_ptr<XXH64_state_t, XXH_errorcode (*)(XXH64_state_t*)> hash{XXH64_createState(), XXH64_freeState};
+  XXH64_reset(hash.get(), 0);
+  for (std::int64_t first = 0; first < rows && bytes > 0; first += piece) {
+    const auto values = read_part(dataset, 0, {{.first = first, .count = std::min(piece, rows - first)}}, path);
+    XXH64_update(hash.get(), values.data(), values.size());
+  }
+  return std::format("{:016x}", XXH64_digest(hash.get()));
 }
 
 std::vector<DatasetInfo> list_datasets(hid_t file, const std::string& path) {
@@ -178,7 +176,7 @@ std::vector<DatasetInfo> list_datasets(hid_t file, const std::string& path) {
   std::ranges::sort(names);
   std::vector<DatasetInfo> datasets;
   for (const std::string& name : names) {
-    datasets.push_back(describe(hdf5::open_dataset(file, name, path), "/" + name, path));
+    datasets.push_back(describe_dataset(hdf5::open_dataset(file, name, path), "/" + name, path));
   }
   return datasets;
 }

@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "config/mixer_pattern.hpp"
 #include "config/run_config.hpp"
+#include "config/value_text.hpp"
 
 namespace longspan {
 namespace {
@@ -70,7 +71,7 @@ void check_model(const ModelConfig& model) {
   positive("model.norm_epsilon", model.norm_epsilon);
   positive("model.init_deviation", model.init_deviation);
   probability("model.dropout", model.dropout);
-  expand_mixers(model.mixers, model.layers);
+  layer_mixers(model);
 }
 
 void check_parallel(const ParallelConfig& parallel) {
@@ -124,16 +125,17 @@ void check_objective(const TrainConfig& config) {
           objective.masked_fraction);
 }
 
-// What the ways across the sequence axis ask of the sizes.
-void check_sequence_method(const TrainConfig& config) {
+// What a layer's way across the sequence axis asks of the sizes.
+void check_sequence_method(const TrainConfig& config, const std::string& method, const LayerMixer& mixer) {
+  require(std::ranges::count(sequence_method_names(), method) == 1,
+          "parallel.sequence_method names '{}', which does not exist; use auto or {}", method,
+          listed(sequence_method_names()));
+  if (mixer.kind != "attention" || config.parallel.sequence == 1) return;
+  require(
+      method != "window" || mixer.window > 0,
+      "parallel.sequence_method = window needs a sliding window in every layer that has it; set model.window, write "
+      "attention:512 in model.mixers, or use another method");
   const ParallelConfig& parallel = config.parallel;
-  const std::string& method = parallel.sequence_method;
-  at_least("parallel.sequence_inner", parallel.sequence_inner, 0);
-  require(parallel.sequence_inner == 0 || parallel.sequence % parallel.sequence_inner == 0,
-          "parallel.sequence_inner = {} does not divide parallel.sequence = {}; use a divisor, or 0 to have one chosen",
-          parallel.sequence_inner, parallel.sequence);
-  require(method != "window" || config.model.window > 0 || parallel.sequence == 1,
-          "parallel.sequence_method = window needs a sliding window; set model.window or use another method");
   const std::int64_t heads = config.model.heads / parallel.tensor;
   const std::int64_t sharers = method == "ulysses"        ? parallel.sequence
                                : method == "ulysses_ring" ? std::max<std::int64_t>(1, parallel.sequence_inner)
@@ -144,6 +146,20 @@ void check_sequence_method(const TrainConfig& config) {
           method, heads, sharers, heads);
 }
 
+void check_sequence_method(const TrainConfig& config) {
+  const ParallelConfig& parallel = config.parallel;
+  at_least("parallel.sequence_inner", parallel.sequence_inner, 0);
+  require(parallel.sequence_inner == 0 || parallel.sequence % parallel.sequence_inner == 0,
+          "parallel.sequence_inner = {} does not divide parallel.sequence = {}; use a divisor, or 0 to have one chosen",
+          parallel.sequence_inner, parallel.sequence);
+  if (parallel.sequence_method == "auto") return;
+  const std::vector<LayerMixer> mixers = layer_mixers(config.model);
+  const std::vector<std::string> methods =
+      expand_pattern("parallel.sequence_method", parallel.sequence_method, config.model.layers);
+  for (std::size_t layer = 0; layer < mixers.size(); ++layer) {
+    check_sequence_method(config, methods[layer], mixers[layer]);
+  }
+}
 void check_optimizer(const OptimizerConfig& optimizer) {
   positive("optimizer.learning_rate", optimizer.learning_rate);
   at_least("optimizer.warmup", optimizer.warmup, 0);
@@ -153,6 +169,17 @@ void check_optimizer(const OptimizerConfig& optimizer) {
   positive("optimizer.epsilon", optimizer.epsilon);
   not_negative("optimizer.weight_decay", optimizer.weight_decay);
   not_negative("optimizer.clip", optimizer.clip);
+}
+
+void check_load(const TrainConfig& config) {
+  const std::string &file = config.checkpoint.load, &resume = config.run.resume;
+  require(
+      file.empty() || resume == "auto" || resume == "never",
+      "checkpoint.load = {} and run.resume = {} exclude each other: the run goes on with all that it had; leave one "
+      "of them out",
+      file, resume);
+  require(!file.empty() || config.checkpoint.load_only == "*",
+          "checkpoint.load_only = {} needs a checkpoint; name it with checkpoint.load", config.checkpoint.load_only);
 }
 
 }  // namespace
@@ -174,6 +201,8 @@ void check(const TrainConfig& config) {
   check_optimizer(config.optimizer);
   at_least("checkpoint.every", config.checkpoint.every, 0);
   at_least("checkpoint.keep", config.checkpoint.keep, 0);
+  at_least("checkpoint.keep_every", config.checkpoint.keep_every, 0);
+  check_load(config);
   at_least("validation.every", config.validation.every, 0);
   at_least("validation.sequences", config.validation.sequences, 1);
 }

@@ -52,7 +52,8 @@ void bind(Options& options, ModelConfig& config) {
            "Inner width of the feed-forward; 0: 4 widths for gelu, 8/3 widths rounded up to a multiple of 32 for "
            "swiglu.")
       .add("model.mixers", config.mixers,
-           "Token mixers by layer, repeated over the depth, for example deltanet*3,attention.")
+           "Token mixers by layer, repeated over the depth, for example deltanet*3,attention; attention:512 has a "
+           "sliding window of its own, attention:0 none.")
       .add_choice("model.norm", config.norm, {"layer", "rms"}, "Normalisation before each half of a block.")
       .add_choice("model.activation", config.activation, {"gelu", "swiglu"}, "Non-linearity of the feed-forward.")
       .add_choice("model.positions", config.positions, {"rotary", "learned", "alibi", "none"},
@@ -61,7 +62,8 @@ void bind(Options& options, ModelConfig& config) {
       .add("model.norm_epsilon", config.norm_epsilon, "Added to the variance under the root of a norm.")
       .add("model.causal", config.causal,
            "A token sees those before it; false: all of its document, for objective.kind = masked_token.")
-      .add("model.window", config.window, "Sliding window of attention, tokens; 0: unlimited.")
+      .add("model.window", config.window,
+           "Sliding window of attention layers that name none of their own, tokens; 0: unlimited.")
       .add("model.linformer_rank", config.linformer_rank,
            "Rows that the mixer linformer compresses the keys and values of a sequence to.")
       .add("model.chunk", config.chunk, "Positions that recurrent token mixers compute at once, as matrix products.")

@@ -15,7 +15,7 @@ struct ModelConfig {
   std::int64_t heads = 6;            // H
   std::int64_t kv_heads = 0;         // Hk; 0: as many as heads
   std::int64_t feed_forward = 0;     // F; 0: 4 D for gelu, 8/3 D rounded up to a multiple of 32 for swiglu
-  std::string mixers = "attention";  // pattern repeated over the layers, for example attention*2,attention
+  std::string mixers = "attention";  // pattern over the layers (config/mixer_pattern.hpp)
   std::string norm = "layer";        // layer, rms
   std::string activation = "gelu";   // gelu, swiglu
   std::string positions = "rotary";  // rotary, learned, alibi, none

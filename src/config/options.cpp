@@ -100,8 +100,7 @@ Options& Options::add_flag(const std::string& name, bool& field, const std::stri
 
 Options& Options::add_choice(const std::string& key, std::string& field, const std::vector<std::string>& choices,
                              const std::string& sentence) {
-  std::string list;
-  for (const auto& choice : choices) list += (list.empty() ? "" : ", ") + choice;
+  const std::string list = listed(choices);
   const auto parse = [choices](const std::string& text) {
     return std::ranges::find(choices, text) != choices.end() ? std::optional(text) : std::nullopt;
   };

@@ -1,6 +1,17 @@
 #include "config/run_config.hpp"
 
+#include <format>
+
+#include "config/value_text.hpp"
+
 namespace longspan {
+
+const std::vector<std::string>& sequence_method_names() {
+  static const std::vector<std::string> names = {
+      "ring",    "bidirectional_ring", "double_ring",  "tokenring", "rsa", "rsa_reduce_scatter",
+      "ulysses", "ulysses_ring",       "allgather_kv", "window"};
+  return names;
+}
 
 void bind(Options& options, RunConfig& config) {
   options.add("run.directory", config.directory, "Folder of all runs.")
@@ -27,11 +38,11 @@ void bind(Options& options, ParallelConfig& config) {
       .add("parallel.tensor", config.tensor, "Ranks that share each layer, by heads and columns.")
       .add("parallel.pipeline", config.pipeline, "Stages that share the layers.")
       .add("parallel.sequence", config.sequence, "Ranks that share each sequence, by positions.")
-      .add_choice("parallel.sequence_method", config.sequence_method,
-                  {"ring", "bidirectional_ring", "double_ring", "tokenring", "rsa", "rsa_reduce_scatter", "ulysses",
-                   "ulysses_ring", "allgather_kv", "window", "auto"},
-                  "How attention crosses the sequence axis; auto: the fastest by this machine's measured rates that "
-                  "run.memory_limit allows.")
+      .add("parallel.sequence_method", config.sequence_method,
+           std::format("How attention crosses the sequence axis: {}; or a pattern of these over the layers, as in "
+                       "model.mixers; or auto: for each kind of layer the fastest by this machine's measured rates "
+                       "that run.memory_limit allows.",
+                       listed(sequence_method_names())))
       .add("parallel.sequence_inner", config.sequence_inner,
            "Neighbours on the sequence axis that share heads (ulysses_ring) or make an inner ring (double_ring), a "
            "divisor of parallel.sequence; 0: chosen.")
@@ -83,7 +94,16 @@ void bind(Options& options, OptimizerConfig& config) {
 
 void bind(Options& options, CheckpointConfig& config) {
   options.add("checkpoint.every", config.every, "Steps between checkpoints; 0: only at the end.")
-      .add("checkpoint.keep", config.keep, "Newest checkpoints that are kept; 0: all.");
+      .add("checkpoint.keep", config.keep, "Newest checkpoints that are kept; 0: all.")
+      .add("checkpoint.keep_every", config.keep_every,
+           "Checkpoints of steps that are multiples of this are kept besides; 0: none.")
+      .add("checkpoint.asynchronous", config.asynchronous,
+           "Training goes on while a checkpoint is written; needs memory for a copy of what the rank writes.")
+      .add("checkpoint.load", config.load,
+           "Checkpoint file whose parameters a run starts from that has no checkpoint of its own yet.")
+      .add("checkpoint.load_only", config.load_only,
+           "Names of the parameters that are taken from checkpoint.load, by commas, with * and ?; the others keep "
+           "their initial values.");
 }
 
 void bind(Options& options, ValidationConfig& config) {

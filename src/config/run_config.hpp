@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "config/model_config.hpp"
 #include "config/options.hpp"
@@ -22,9 +23,12 @@ struct RunConfig {
   std::int64_t trace = 0;         // step whose pipeline actions are timed; 0: none
 };
 
+// The ways of attention across the sequence axis, the simplest first.
+const std::vector<std::string>& sequence_method_names();
+
 struct ParallelConfig {
   std::int64_t data = 1, tensor = 1, pipeline = 1, sequence = 1;  // one may be 0 until fill_free_axis()
-  std::string sequence_method = "ring";  // how attention crosses the sequence axis; auto: chosen
+  std::string sequence_method = "ring";  // how attention crosses the sequence axis: a pattern over the layers, or auto
   std::int64_t sequence_inner = 0;       // neighbours of ulysses_ring and double_ring; 0: chosen
   std::string sequence_shard = "auto";   // auto, contiguous, zigzag, striped
   std::string schedule = "1f1b";         // gpipe, 1f1b, interleaved, zb-h1, zb-v, file:PATH
@@ -59,8 +63,12 @@ struct OptimizerConfig {
 };
 
 struct CheckpointConfig {
-  std::int64_t every = 0;  // steps; 0: only at the end
-  std::int64_t keep = 2;   // newest checkpoints kept; 0: all
+  std::int64_t every = 0;       // steps; 0: only at the end
+  std::int64_t keep = 2;        // newest checkpoints kept; 0: all
+  std::int64_t keep_every = 0;  // steps; checkpoints of their multiples are never removed; 0: none
+  bool asynchronous = true;     // training goes on while a checkpoint is written
+  std::string load;             // checkpoint whose parameters a new run starts from
+  std::string load_only = "*";  // patterns of the parameters that are taken from it
 };
 
 struct ValidationConfig {

@@ -82,6 +82,12 @@ std::string write_bytes(std::int64_t value) {
 
 std::string write_seconds(double value) { return write_real(value) + "s"; }
 
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view spaces = " \t\r\n";
   const auto first = text.find_first_not_of(spaces);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace longspan {
 
@@ -20,6 +21,9 @@ std::string write_real(double value);
 std::string write_boolean(bool value);
 std::string write_bytes(std::int64_t value);
 std::string write_seconds(double value);
+
+// "a, b, c".
+std::string listed(const std::vector<std::string>& names);
 
 // The text without spaces, tabs and line ends around it.
 std::string_view trimmed(std::string_view text);

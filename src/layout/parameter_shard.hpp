@@ -36,6 +36,20 @@ struct ParameterShard {
   }
 };
 
+// Of the ranks of one stage that hold the same part: which one this is.
+struct Holder {
+  int index = 0, count = 1;
+};
+inline Holder holder_of(const ParameterShard& shard, const MeshShape& mesh, const MeshCoordinate& at) {
+  Holder holder;
+  for (const Axis axis : {Axis::data, Axis::sequence, Axis::tensor}) {
+    if (shard.over(axis)) continue;
+    holder.index = holder.index * mesh.extent(axis) + at.along(axis);
+    holder.count *= mesh.extent(axis);
+  }
+  return holder;
+}
+
 // Local entries in all.
 inline std::int64_t count_entries(const std::vector<PositionRun>& runs) {
   return runs.empty() ? 0 : runs.back().row + runs.back().count;

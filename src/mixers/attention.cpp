@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/functions/tensor_axis.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/write_rows.hpp"
 
@@ -48,9 +47,7 @@ Attention::Attention(ParameterStore& store, const MixerSettings& s)
 
 Variable Attention::forward(const Context& context, const Variable& x) const {
   Tape& tape = context.tape;
-  const Comm& tensor_axis = context.mesh.tensor();
-  const Variable input = enter_tensor_region(tape, x, tensor_axis);
-  const Heads heads = projections_.project(context, input);
+  const Heads heads = projections_.project(context, x);
 
   ops::AttentionRules rules = position_rules(x.value().dtype());
   if (context.training() && model_.dropout > 0) {

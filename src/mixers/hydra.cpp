@@ -51,9 +51,7 @@ Hydra::Hydra(ParameterStore& store, const MixerSettings& s)
       output_(store, s.name + ".output", 2 * s.model.width, s.model.width, head_width_, output_init(s)) {}
 
 Variable Hydra::forward(const Context& context, const Variable& x) const {
-  return in_contiguous_run(context, x, [this](const Context& inner, const Variable& rows) {
-    return mix(inner, enter_tensor_region(inner.tape, rows, inner.mesh.tensor()));
-  });
+  return in_contiguous_run(context, x, [this](const Context& inner, const Variable& rows) { return mix(inner, rows); });
 }
 
 Variable Hydra::mix(const Context& context, const Variable& u) const {
@@ -84,7 +82,7 @@ Variable Hydra::scan(const Context& context, const Variable& u, const Variable& 
 // (x_t w) x_t, where w reads the channels of all heads.
 Variable Hydra::diagonal(const Context& context, const Variable& x) const {
   const Comm& axis = context.mesh.tensor();
-  const Variable all = enter_tensor_region(context.tape, diagonal_.forward(context, x), axis);
+  const Variable all = sum_inside(context.tape, diagonal_.forward(context, x), axis);
   const std::vector<std::int64_t> widths(static_cast<std::size_t>(tensor_), heads_);
   const Variable mine = split_columns(context.tape, all, widths)[static_cast<std::size_t>(axis.rank())];
   return scale_heads(context.tape, x, widen(context.tape, mine));

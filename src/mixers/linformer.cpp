@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "autograd/functions/tensor_axis.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 
@@ -144,9 +143,7 @@ Linformer::Linformer(ParameterStore& store, const MixerSettings& s)
 }
 
 Variable Linformer::forward(const Context& context, const Variable& x) const {
-  const Comm& tensor_axis = context.mesh.tensor();
-  const Variable input = enter_tensor_region(context.tape, x, tensor_axis);
-  const Heads heads = projections_.project(context, input);
+  const Heads heads = projections_.project(context, x);
   ops::AttentionRules rules;
   rules.scale = 1.0 / std::sqrt(static_cast<double>(projections_.head_width()));
   rules.query_runs = context.sequence.shard.runs();
@@ -157,7 +154,7 @@ Variable Linformer::forward(const Context& context, const Variable& x) const {
     rules.first_sequence = context.first_sequence;
   }
   const Variable o = linformer_attention(context.tape, rules, heads.q, heads.kv, compress_keys_->variable(),
-                                         compress_values_->variable(), context.mesh.sequence(), tensor_axis);
+                                         compress_values_->variable(), context.mesh.sequence(), context.mesh.tensor());
   return projections_.join(context, o);
 }
 

@@ -54,7 +54,7 @@ Variable Mamba::mix(RecurrentRun& run, const Variable& u) const {
   const Context& context = run.context();
   const std::int64_t n = model_.state_width;
   const Variable x = run.convolve(convolution_, input_.forward(context, u));
-  const Variable selected = enter_tensor_region(run.tape(), selection_.forward(context, x), context.mesh.tensor());
+  const Variable selected = sum_inside(run.tape(), selection_.forward(context, x), context.mesh.tensor());
   const std::vector<Variable> parts = split_columns(run.tape(), selected, {step_rank_, n, n});
   const SelectiveScanVariables in{
       .x = x,

@@ -42,7 +42,8 @@ class Mixer {
  public:
   virtual ~Mixer() = default;
 
-  // x [B, T_local, D] -> [B, T_local, D], on any mesh.
+  // x [B, T_local, D], the same on every rank of the tensor axis, to [B, T_local, D], whose sum over that axis is the
+  // layer's output; gradients of x are parts likewise.
   virtual Variable forward(const Context& context, const Variable& x) const = 0;
 
   // Generation on one rank: x [B, n, D] holds the n positions that follow those in the cache.

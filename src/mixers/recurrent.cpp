@@ -1,6 +1,5 @@
 #include "mixers/recurrent.hpp"
 
-#include "autograd/functions/tensor_axis.hpp"
 #include "nn/contiguous.hpp"
 #include "ops/elementwise.hpp"
 
@@ -34,7 +33,7 @@ Variable no_decay(const Tensor& x, std::int64_t heads) {
 Variable RecurrentMixer::forward(const Context& context, const Variable& x) const {
   return in_contiguous_run(context, x, [this](const Context& inner, const Variable& rows) {
     RecurrentRun run(inner, nullptr);
-    return mix(run, enter_tensor_region(inner.tape, rows, inner.mesh.tensor()));
+    return mix(run, rows);
   });
 }
 

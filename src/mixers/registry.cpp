@@ -2,6 +2,7 @@
 #include <map>
 #include <type_traits>
 
+#include "config/value_text.hpp"
 #include "mixers/aaren.hpp"
 #include "mixers/attention.hpp"
 #include "mixers/deltanet.hpp"
@@ -65,9 +66,8 @@ const std::map<std::string, Entry>& registry() {
 const Entry& find(const std::string& kind) {
   const auto found = registry().find(kind);
   if (found != registry().end()) return found->second;
-  std::string known;
-  for (const auto& name : mixer_names()) known += (known.empty() ? "" : ", ") + name;
-  throw UserError("model.mixers names the token mixer '{}', which does not exist; use one of: {}", kind, known);
+  throw UserError("model.mixers names the token mixer '{}', which does not exist; use one of: {}", kind,
+                  listed(mixer_names()));
 }
 
 }  // namespace

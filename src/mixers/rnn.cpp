@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "autograd/functions/rnn.hpp"
-#include "autograd/functions/tensor_axis.hpp"
 #include "mixers/projections.hpp"
 #include "mixers/sequence/exchange_heads.hpp"
 
@@ -83,8 +82,7 @@ Rnn::Rnn(ParameterStore& store, const MixerSettings& s, ops::RnnCell cell)
 
 Variable Rnn::forward(const Context& context, const Variable& x) const {
   Tape& tape = context.tape;
-  const Variable rows = enter_tensor_region(tape, x, context.mesh.tensor());
-  const Variable inputs = split_heads(tape, input_.forward(context, rows), heads_);
+  const Variable inputs = split_heads(tape, input_.forward(context, x), heads_);
   const HeadExchange exchange = exchange_of(context, heads_);
   const bool alone = exchange.group.size() == 1;
   const Variable whole = alone ? inputs : rows_to_heads(tape, exchange, inputs);

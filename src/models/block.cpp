@@ -3,6 +3,7 @@
 #include <format>
 
 #include "autograd/functions/basic.hpp"
+#include "autograd/functions/tensor_axis.hpp"
 
 namespace longspan {
 namespace {
@@ -31,21 +32,35 @@ Variable Block::residual(const Context& context, const Variable& x, const Variab
     f = dropout(context.tape, f, dropout_, hash_name(site, context.dropout_key + static_cast<std::uint64_t>(layer_)),
                 context.dropout_rows, f.value().dim(-1));
   }
-  return add(context.tape, x, f);
+  const Variable sum = add(context.tape, x, f);
+  f.release_value();  // as well as the branch: their gradients do not ask for them
+  branch.release_value();
+  return sum;
+}
+
+// x + layer(norm(x)), where the layer works on all rows and the rest on those of this rank of the tensor axis.
+template <class Layer>
+Variable Block::add_branch(const Context& context, const Variable& x, const Norm& norm, const Layer& layer,
+                           const char* site) const {
+  const Comm& axis = context.mesh.tensor();
+  const Shape whole{context.batch, context.sequence.shard.local_length(), x.value().dim(-1)};
+  const Variable input = gather_rows(context.tape, norm.forward(context, x), whole, axis);
+  return residual(context, x, scatter_rows(context.tape, layer(input), axis), site);
+}
+
+Variable Block::add_feed_forward(const Context& context, const Variable& x) const {
+  const auto layer = [&](const Variable& input) { return feed_forward_.forward(context, input); };
+  return add_branch(context, x, feed_forward_norm_, layer, "feed-forward residual");
 }
 
 Variable Block::forward(const Context& context, const Variable& x) const {
-  const Variable mixed =
-      residual(context, x, mixer_->forward(context, mixer_norm_.forward(context, x)), "mixer residual");
-  return residual(context, mixed, feed_forward_.forward(context, feed_forward_norm_.forward(context, mixed)),
-                  "feed-forward residual");
+  const auto layer = [&](const Variable& input) { return mixer_->forward(context, input); };
+  return add_feed_forward(context, add_branch(context, x, mixer_norm_, layer, "mixer residual"));
 }
 
 Variable Block::extend(const Context& context, const Variable& x, MixerCache& cache) const {
-  const Variable mixed =
-      residual(context, x, mixer_->extend(context, mixer_norm_.forward(context, x), cache), "mixer residual");
-  return residual(context, mixed, feed_forward_.forward(context, feed_forward_norm_.forward(context, mixed)),
-                  "feed-forward residual");
+  const auto layer = [&](const Variable& input) { return mixer_->extend(context, input, cache); };
+  return add_feed_forward(context, add_branch(context, x, mixer_norm_, layer, "mixer residual"));
 }
 
 }  // namespace longspan

@@ -5,7 +5,6 @@
 #include "autograd/functions/basic.hpp"
 #include "autograd/functions/tensor_axis.hpp"
 #include "autograd/recompute.hpp"
-#include "config/mixer_pattern.hpp"
 #include "models/flops.hpp"
 #include "nn/contiguous.hpp"
 #include "ops/elementwise.hpp"
@@ -20,7 +19,7 @@ Decoder::Decoder(const DecoderSettings& settings, const ModelSplit& split, Param
     : settings_(settings), split_(split), store_(store) {
   const ModelConfig& model = settings_.model;
   const int layers = static_cast<int>(model.layers), last = split_.chunks() - 1;
-  kinds_ = expand_mixers(model.mixers, layers);
+  layers_ = layer_settings(settings_);
   // Groups in the order of the forward pass: embedding 0, block i at i + 1, head last. Where one stage has both ends of
   // a tied embedding its gradient is the embedding's group.
   embedding_group_ = 0;
@@ -30,6 +29,7 @@ Decoder::Decoder(const DecoderSettings& settings, const ModelSplit& split, Param
     if (model.positions == "learned") {
       positions_ = store_.declare({.name = "positions.weight",
                                    .shape = {settings_.max_length, model.width},
+                                   .shard = ParameterShard::by_position(0, settings_.shard),
                                    .init = Initializer::normal(model.init_deviation),
                                    .group = embedding_group_});
     }
@@ -42,8 +42,8 @@ void Decoder::declare_blocks(int chunk) {
   const auto before = static_cast<std::int64_t>(blocks_.size());
   const Range layers = holds(chunk) ? split_.layers[static_cast<std::size_t>(chunk)] : Range{};
   for (auto layer = static_cast<int>(layers.begin); layer < layers.end; ++layer) {
-    blocks_.push_back(std::make_unique<Block>(store_, kinds_[static_cast<std::size_t>(layer)],
-                                              mixer_settings(settings_, layer, layer + 1)));
+    const LayerSettings& own = layers_[static_cast<std::size_t>(layer)];
+    blocks_.push_back(std::make_unique<Block>(store_, own.kind, own.mixer));
   }
   blocks_of_.push_back({before, static_cast<std::int64_t>(blocks_.size())});
 }
@@ -93,20 +93,23 @@ SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtyp
 Variable Decoder::embed(const Context& context, const Tensor& tokens, const GroupDone& done) const {
   Tape& tape = context.tape;
   if (done) tape.record("group_done", {}, [=, this] { done(embedding_group_); });
-  const Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->first());
-  Variable x = leave_tensor_region(tape, partial, context.mesh.tensor());
-  if (positions_ != nullptr) {
-    const std::int64_t b = tokens.dim(0), t = tokens.dim(1);
-    const std::vector<std::int32_t> one = context.sequence.positions.to_host<std::int32_t>();
-    std::vector<std::int32_t> all;
-    for (std::int64_t i = 0; i < b; ++i) all.insert(all.end(), one.begin(), one.end());
-    x = add(tape, x, embedding(tape, positions_->variable(), Tensor::from_host(all, {b, t}), 0));
-  }
+  const Comm& axis = context.mesh.tensor();
+  Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->first());
+  if (positions_ != nullptr) partial = add_once(tape, partial, embed_positions(context, tokens.shape()), axis);
+  Variable x = scatter_rows(tape, partial, axis);
   if (context.training()) {
     x = dropout(tape, x, settings_.model.dropout, hash_name("embedding", context.dropout_key), context.dropout_rows,
                 settings_.model.width);
   }
   return x;
+}
+
+Variable Decoder::embed_positions(const Context& context, const Shape& tokens) const {
+  std::vector<std::int32_t> rows = context.sequence.positions.to_host<std::int32_t>(), all;
+  const SequenceShard table(settings_.shard, settings_.max_length, store_.mesh().sequence, store_.at().sequence);
+  for (std::int32_t& row : rows) row = static_cast<std::int32_t>(table.place(row).row);
+  for (std::int64_t b = 0; b < tokens[0]; ++b) all.insert(all.end(), rows.begin(), rows.end());
+  return embedding(context.tape, positions_->variable(), Tensor::from_host(all, tokens), 0);
 }
 
 Variable Decoder::blocks(const Context& context, const Variable& x, int chunk, const GroupDone& done) const {
@@ -130,9 +133,16 @@ Answers Decoder::loss(const Context& context, const Variable& x, const Tensor& t
                       const GroupDone& done) const {
   if (done) context.tape.record("group_done", {}, [=, this] { done(head_group_); });
   const Variable normed = final_norm_->forward(context, x);
-  const Variable input = enter_tensor_region(context.tape, normed, context.mesh.tensor());
+  const Shape whole{targets.dim(0), targets.dim(1), settings_.model.width};
+  const Variable input = gather_rows(context.tape, normed, whole, context.mesh.tensor());
   return linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor,
                               context.mesh.tensor());
+}
+
+Shape Decoder::residual_shape(std::int64_t batch, std::int64_t local_length) const {
+  const std::int64_t ranks = store_.mesh().tensor, width = settings_.model.width;
+  if (ranks == 1) return {batch, local_length, width};
+  return {longspan::split(batch * local_length, ranks, store_.at().tensor).size(), width};
 }
 
 DecoderCache Decoder::make_cache(std::int64_t batch, std::int64_t max_length) const {

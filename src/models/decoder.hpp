@@ -31,7 +31,7 @@ class Decoder {
   // Called while a backward pass goes on, when all gradients of a parameter group are complete.
   using GroupDone = std::function<void(int group)>;
 
-  // tokens int32 [B, T_local] -> [B, T_local, D]; before the first chunk.
+  // tokens int32 [B, T_local] to this rank's rows [rows, D] of the residual stream; before the first chunk.
   Variable embed(const Context& context, const Tensor& tokens, const GroupDone& done = {}) const;
   // The blocks of one of this stage's chunks.
   Variable blocks(const Context& context, const Variable& x, int chunk = 0, const GroupDone& done = {}) const;
@@ -47,14 +47,14 @@ class Decoder {
   // FLOPs of one training step (forward and backward, no recomputation) for one sequence, the whole model.
   double training_flops(std::int64_t sequence_length) const;
 
-  Shape activation_shape(std::int64_t batch, std::int64_t local_length) const {
-    return {batch, local_length, settings_.model.width};
-  }
+  // Of the residual stream between two layers, as this rank of the tensor axis holds it.
+  Shape residual_shape(std::int64_t batch, std::int64_t local_length) const;
   const DecoderSettings& settings() const { return settings_; }
   const ModelSplit& split() const { return split_; }
 
  private:
   bool holds(int chunk) const { return split_.stage_of[static_cast<std::size_t>(chunk)] == store_.at().pipeline; }
+  Variable embed_positions(const Context& context, const Shape& tokens) const;
   void declare_embedding(bool tied_copy);
   void declare_blocks(int chunk);
   void declare_head();
@@ -62,9 +62,9 @@ class Decoder {
   DecoderSettings settings_;
   ModelSplit split_;
   ParameterStore& store_;
-  std::vector<std::string> kinds_;              // token mixer of every layer of the whole model
+  std::vector<LayerSettings> layers_;           // of the whole model
   Parameter* embedding_ = nullptr;              // [V, D], rows over the tensor axis
-  Parameter* positions_ = nullptr;              // [max_length, D], learned positions only
+  Parameter* positions_ = nullptr;              // [max_length, D], learned only; rows over the sequence axis
   std::vector<std::unique_ptr<Block>> blocks_;  // of all chunks of this stage, in the order of depth
   std::vector<Range> blocks_of_;                // [chunk] which of blocks_; none of chunks elsewhere
   std::unique_ptr<Norm> final_norm_;

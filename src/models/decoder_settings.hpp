@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "config/model_config.hpp"
 #include "layout/sequence_shard.hpp"
@@ -16,14 +17,19 @@ struct DecoderSettings {
   ShardKind shard = ShardKind::contiguous;  // of the sequence
   bool mask_documents = false;              // mixers stay inside a document
   bool recompute_blocks = false;            // keep only each block's input
-  std::string sequence_method = "ring";
+  std::string sequence_method = "ring";     // of attention, a pattern over the layers
   int sequence_inner = 1;
 };
 
 // The same model on one rank, where nothing crosses the sequence axis.
 DecoderSettings on_one_rank(DecoderSettings settings);
 
-// Those of the token mixer of one layer, whose parameters are in `group`.
-MixerSettings mixer_settings(const DecoderSettings& settings, int layer, int group);
+struct LayerSettings {
+  std::string kind;     // of the token mixer
+  MixerSettings mixer;  // but for its name; the parameters of layer i are in group i + 1
+};
+
+// Of every layer of the model, by the patterns model.mixers and parallel.sequence_method.
+std::vector<LayerSettings> layer_settings(const DecoderSettings& settings);
 
 }  // namespace longspan

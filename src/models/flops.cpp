@@ -1,7 +1,5 @@
 #include "models/flops.hpp"
 
-#include "config/mixer_pattern.hpp"
-
 namespace longspan {
 
 ForwardFlops forward_flops(const DecoderSettings& settings, std::int64_t t) {
@@ -11,9 +9,8 @@ ForwardFlops forward_flops(const DecoderSettings& settings, std::int64_t t) {
       2 * tokens * d * static_cast<double>(model.feed_forward_width()) * (model.activation == "swiglu" ? 3 : 2);
   ForwardFlops flops{.head = 2 * tokens * d * static_cast<double>(settings.vocabulary)};
   ParameterStore shapes({}, {});
-  for (const std::string& kind : expand_mixers(model.mixers, model.layers)) {
-    const auto layer = static_cast<int>(flops.layers.size());
-    const auto mixer = make_mixer(kind, shapes, mixer_settings(on_one_rank(settings), layer, 0));
+  for (const LayerSettings& layer : layer_settings(on_one_rank(settings))) {
+    const auto mixer = make_mixer(layer.kind, shapes, layer.mixer);
     flops.layers.push_back(feed_forward + mixer->cost(t).forward_flops);
   }
   return flops;

@@ -67,7 +67,7 @@ struct Context {
   std::int64_t first_sequence = 0;  // global number of sequence 0 within the step
   std::vector<std::vector<std::int64_t>> document_starts;
   std::uint64_t dropout_key = 0;  // of the seed and the step; 0 outside training, where nothing is dropped
-  Tensor dropout_rows;            // int64 [B * T_local]: global row numbers, for counter-based masks
+  Tensor dropout_rows;            // int64 [rows]: global numbers of the residual rows that this rank holds
   std::shared_ptr<VisibilityCache> visibility = std::make_shared<VisibilityCache>();
 
   bool training() const { return dropout_key != 0; }

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "autograd/functions/basic.hpp"
-#include "autograd/functions/tensor_axis.hpp"
 
 namespace longspan {
 namespace {
@@ -32,10 +31,9 @@ FeedForward::FeedForward(ParameterStore& store, const std::string& name, const M
 
 Variable FeedForward::forward(const Context& context, const Variable& x) const {
   Tape& tape = context.tape;
-  const Variable input = enter_tensor_region(tape, x, context.mesh.tensor());
-  const Variable up = up_.forward(context, input);
+  const Variable up = up_.forward(context, x);
   const Variable hidden =
-      gate_ ? swiglu(tape, gate_->forward(context, input), up) : activation(tape, ops::Activation::gelu, up);
+      gate_ ? swiglu(tape, gate_->forward(context, x), up) : activation(tape, ops::Activation::gelu, up);
   return down_.forward(context, hidden);
 }
 

@@ -35,10 +35,8 @@ RowLinear::RowLinear(ParameterStore& store, const std::string& name, std::int64_
 }
 
 Variable RowLinear::forward(const Context& context, const Variable& x) const {
-  const Comm& axis = context.mesh.tensor();
-  const Variable partial =
-      linear(context.tape, x, weight_->variable(), bias_ ? bias_->variable() : Variable(), axis.rank() == 0);
-  return leave_tensor_region(context.tape, partial, axis);
+  const bool first = context.mesh.tensor().rank() == 0;
+  return linear(context.tape, x, weight_->variable(), bias_ ? bias_->variable() : Variable(), first);
 }
 
 ReplicatedLinear::ReplicatedLinear(ParameterStore& store, const std::string& name, std::int64_t in, std::int64_t out,

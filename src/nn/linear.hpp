@@ -1,6 +1,6 @@
 // Linear layers over the tensor axis. Weights are logical [out, in].
-//   column  each rank holds rows of the weight: a part of the outputs, from a whole input (which has entered the
-//   region) row     each rank holds columns: a part of the inputs, and leaves the region with the sum over the axis
+//   column  each rank holds rows of the weight: a part of the outputs, from a whole input
+//   row     each rank holds columns of the weight: partial sums of all outputs, from a part of the inputs
 #pragma once
 
 #include <string>
@@ -40,7 +40,7 @@ class RowLinear {
   Parameter* bias_ = nullptr;
 };
 
-// Whole on every rank, inside a tensor region: what all heads or columns share. No bias.
+// Whole on every rank of the axis: what all heads or columns share. No bias.
 class ReplicatedLinear {
  public:
   ReplicatedLinear(ParameterStore& store, const std::string& name, std::int64_t in, std::int64_t out,

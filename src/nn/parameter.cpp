@@ -39,7 +39,13 @@ void initialize(const Parameter& p, std::uint64_t seed) {
     return;
   }
   const std::int64_t rows_each = info.shape.rows() / std::max<std::int64_t>(1, info.shape[0]);
-  ops::fill_normal(p.value(), key, info.init.value, cols, p.first() * rows_each, {.row = 0, .first = 0, .count = cols});
+  for (const PositionRun& run : p.runs()) {
+    const std::int64_t piece = run.stride == 1 ? run.count : 1;  // rows that follow each other
+    for (std::int64_t i = 0; i < run.count; i += piece) {
+      ops::fill_normal(p.value().slice(run.row + i, piece), key, info.init.value, cols, run.position(i) * rows_each,
+                       {.row = 0, .first = 0, .count = cols});
+    }
+  }
 }
 
 }  // namespace
@@ -50,8 +56,7 @@ Parameter* ParameterStore::declare(const ParameterInfo& info) {
   p->local_ = info.shape;
   const ParameterShard& shard = info.shard;
   const int dim = std::max(0, shard.dim);
-  LONGSPAN_CHECK(dim == info.shape.rank() - 1 || (dim == 0 && !shard.over(Axis::sequence)),
-                 "[parameter] {}: the tensor axis splits the first or last dimension, the sequence axis the last",
+  LONGSPAN_CHECK(dim == info.shape.rank() - 1 || dim == 0, "[parameter] {}: only the first or last dimension is split",
                  info.name);
   p->runs_ = shard.runs(info.shape[dim], shard.parts(mesh_), at_.along(shard.axis));
   p->local_[dim] = count_entries(p->runs_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "autograd/functions/tensor_axis.hpp"
 #include "layout/make_schedule.hpp"
 #include "tensor/device.hpp"
 
@@ -116,8 +117,8 @@ const Microbatch& PipelineExecutor::data(int microbatch) {
 void PipelineExecutor::receive_forward(const Action& a) {
   Running& run = start(a);
   const Tensor& tokens = data(a.microbatch).tokens;
-  const Tensor x = Tensor::empty(decoder_.activation_shape(tokens.dim(0), tokens.dim(1)), dtype_, Memory::activations,
-                                 "stage input");
+  const Tensor x =
+      Tensor::empty(decoder_.residual_shape(tokens.dim(0), tokens.dim(1)), dtype_, Memory::activations, "stage input");
   run.arriving =
       mesh_.pipeline().receive_async(x, schedule_.stage_of[static_cast<std::size_t>(a.chunk - 1)], kForwardTag);
   run.input = Variable(x);
@@ -138,6 +139,7 @@ void PipelineExecutor::forward(const Action& a) {
   Running& run = start(a);
   const Microbatch& batch = data(a.microbatch);
   const std::int64_t sequences = batch.tokens.dim(0);
+  const Range rows = residual_rows(mesh_.tensor(), sequences * sequence_.shard.local_length());
   const Context context{
       .tape = run.tape,
       .mesh = mesh_,
@@ -147,7 +149,9 @@ void PipelineExecutor::forward(const Action& a) {
       .document_starts = input_->mask_documents ? batch.document_starts : std::vector<std::vector<std::int64_t>>{},
       .dropout_key = input_->dropout_key,
       .dropout_rows =
-          input_->dropout_key == 0 ? Tensor() : make_dropout_rows(sequence_.shard, sequences, batch.first_sequence)};
+          input_->dropout_key == 0
+              ? Tensor()
+              : make_dropout_rows(sequence_.shard, sequences, batch.first_sequence).slice(rows.begin, rows.size())};
   const Decoder::GroupDone done =
       training_ && a.microbatch == last_backward_.at(a.chunk) ? done_ : Decoder::GroupDone{};
   run.tape.set_poll(poll_);

@@ -1,5 +1,8 @@
 #include "train/metrics_writer.hpp"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <cerrno>
@@ -84,17 +87,20 @@ class Table {
     }
   }
 
-  void append(const Row& row) {
-    LONGSPAN_CHECK(row.size() == columns_.size(), "[metrics] {} values for {} columns", row.size(), columns_.size());
-    const hsize_t one = 1, first = rows_, end = ++rows_;
-    const Handle memory(H5Screate_simple(1, &one, nullptr), H5Sclose);
-    for (std::size_t i = 0; i < row.size(); ++i) {
+  void append(const std::vector<Row>& rows) {
+    if (rows.empty()) return;
+    const hsize_t count = rows.size(), first = rows_, end = rows_ + count;
+    const Handle memory(H5Screate_simple(1, &count, nullptr), H5Sclose);
+    Row values(rows.size());
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      std::ranges::transform(rows, values.begin(), [i](const Row& row) { return row.at(i); });
       hdf5::check(H5Dset_extent(datasets_[i], &end), "write", path_);
       const Handle space(H5Dget_space(datasets_[i]), H5Sclose);
-      H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, nullptr, &one, nullptr);
-      hdf5::check(H5Dwrite(datasets_[i], columns_[i].memory_type(), memory, space, H5P_DEFAULT, &row[i]), "write",
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, &first, nullptr, &count, nullptr);
+      hdf5::check(H5Dwrite(datasets_[i], columns_[i].memory_type(), memory, space, H5P_DEFAULT, values.data()), "write",
                   path_);
     }
+    rows_ = end;
   }
 
   // `step` comes last, so that a reader who sees a step sees its whole row.
@@ -137,14 +143,16 @@ struct Temporary {
   }
 };
 
+std::int64_t step_of(const Row& row) { return std::bit_cast<std::int64_t>(row[0]); }
+
 struct OldRows {
   std::vector<Row> train, validation;
 };
 
-// The rows with step <= `last`; `step` is the first column.
-OldRows read_old_rows(const std::string& path, std::int64_t last) {
+// The rows of an old file up to these steps; `step` is the first column.
+OldRows read_old_rows(const std::string& path, std::int64_t last_train, std::int64_t last_validation) {
   OldRows old;
-  if (last < 0 || !std::filesystem::exists(path)) return old;
+  if (last_train < 0 || !std::filesystem::exists(path)) return old;
   const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, hdf5::file_access()), H5Fclose);
   try {
     if (!file.open()) hdf5::fail("open", path);
@@ -153,53 +161,107 @@ OldRows read_old_rows(const std::string& path, std::int64_t last) {
   } catch (const EnvironmentError& error) {
     throw UserError("the metrics of the run cannot be continued ({}); move {} away", error.what(), path);
   }
-  const auto later = [last](const Row& row) { return std::bit_cast<std::int64_t>(row[0]) > last; };
-  std::erase_if(old.train, later);
-  std::erase_if(old.validation, later);
+  const auto later_than = [](std::int64_t last) { return [last](const Row& row) { return step_of(row) > last; }; };
+  std::erase_if(old.train, later_than(last_train));
+  std::erase_if(old.validation, later_than(last_validation));
   return old;
 }
 
 }  // namespace
 
 struct MetricsWriter::File {
-  std::string path;
   Handle file;
   std::unique_ptr<Table> train, validation;
+
+  // The new file takes the old one's place when it is whole, so that no moment leaves a run without metrics.
+  File(const std::string& path, const Provenance& provenance, const OldRows& old) {
+    Temporary written{path + ".tmp"};
+    const std::string& temporary = written.path;
+    file = hdf5::create_file(temporary);
+    hdf5::write_integer(file, "format_version", kMetricsVersion, temporary);
+    write_provenance(file, provenance, "start_time", temporary);
+    train = std::make_unique<Table>(file, "train", train_columns(), path);
+    validation = std::make_unique<Table>(file, "validation", validation_columns(), path);
+    train->append(old.train);
+    validation->append(old.validation);
+    hdf5::check(H5Fflush(file, H5F_SCOPE_GLOBAL), "write", temporary);
+    hdf5::check(H5Fstart_swmr_write(file), "share", temporary);
+    if (std::rename(temporary.c_str(), path.c_str()) != 0) {
+      throw EnvironmentError("cannot rename {} to {}: {}", temporary, path, std::strerror(errno));
+    }
+    written.renamed = true;
+  }
+
+  // After a failed write the file stays as its readers see it now: what HDF5 still holds back, and what it wants to
+  // read for that, meets a copy in memory that nobody else knows.
+  void cut_off() {
+    void* descriptor = nullptr;
+    if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) < 0 || descriptor == nullptr) return;
+    const int own = *static_cast<int*>(descriptor), copy = ::memfd_create("metrics", MFD_CLOEXEC);
+    if (copy < 0) return;
+    std::vector<char> piece(1 << 20);
+    ssize_t count = 0;
+    for (off_t at = 0; (count = ::pread(own, piece.data(), piece.size(), at)) > 0; at += count) {
+      if (::pwrite(copy, piece.data(), static_cast<std::size_t>(count), at) != count) break;
+    }
+    ::dup2(copy, own);
+    ::close(copy);
+  }
+};
+
+struct MetricsWriter::Rows {
+  std::vector<Row> waiting;
+  std::int64_t last = -1;  // step of the last row in the file
 };
 
 MetricsWriter::MetricsWriter(const std::string& path, const Provenance& provenance, std::int64_t resume_step)
-    : file_(std::make_unique<File>()) {
-  const OldRows old = read_old_rows(path, resume_step);
-  Temporary written{path + ".tmp"};
-  const std::string& temporary = written.path;
-  // The new file takes the old one's place when it is whole, so that no moment leaves a run without metrics.
-  Handle& file = file_->file = hdf5::create_file(temporary);
-  hdf5::write_integer(file, "format_version", kMetricsVersion, temporary);
-  write_provenance(file, provenance, "start_time", temporary);
-  file_->path = path;
-  file_->train = std::make_unique<Table>(file, "train", train_columns(), path);
-  file_->validation = std::make_unique<Table>(file, "validation", validation_columns(), path);
-  for (const Row& row : old.train) file_->train->append(row);
-  for (const Row& row : old.validation) file_->validation->append(row);
+    : path_(path), provenance_(provenance), train_(std::make_unique<Rows>()), validation_(std::make_unique<Rows>()) {
+  const OldRows old = read_old_rows(path, resume_step, resume_step);
+  file_ = std::make_unique<File>(path, provenance, old);
+  train_->last = validation_->last = resume_step;
   if (!old.train.empty()) seconds_before_ = std::bit_cast<double>(old.train.back()[kSecondsColumn]);
-  hdf5::check(H5Fflush(file, H5F_SCOPE_GLOBAL), "write", temporary);
-  hdf5::check(H5Fstart_swmr_write(file), "share", temporary);
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
-    throw EnvironmentError("cannot rename {} to {}: {}", temporary, path, std::strerror(errno));
-  }
-  written.renamed = true;
 }
 
 MetricsWriter::~MetricsWriter() = default;
 
 void MetricsWriter::append_train(const TrainRow& row) {
-  file_->train->append(bits(row));
-  file_->train->flush();
+  train_->waiting.push_back(bits(row));
+  write_waiting();
 }
 
 void MetricsWriter::append_validation(const ValidationRow& row) {
-  file_->validation->append(bits(row));
-  file_->validation->flush();
+  validation_->waiting.push_back(bits(row));
+  write_waiting();
 }
+
+// Where the last attempt failed it is repeated when twice as many rows wait.
+void MetricsWriter::write_waiting() {
+  if (problem_.empty() || std::has_single_bit(train_->waiting.size())) finish();
+}
+
+void MetricsWriter::finish() {
+  const auto write = [](Table& table, Rows& rows) {
+    if (rows.waiting.empty()) return;
+    table.append(rows.waiting);
+    table.flush();
+    rows.last = step_of(rows.waiting.back());
+    rows.waiting.clear();
+  };
+  try {
+    if (!file_) {
+      const OldRows old = read_old_rows(path_, std::max<std::int64_t>(0, train_->last), validation_->last);
+      file_ = std::make_unique<File>(path_, provenance_, old);
+    }
+    write(*file_->train, *train_);
+    write(*file_->validation, *validation_);
+    problem_.clear();
+  } catch (const Error& error) {
+    problem_ = error.what();
+    if (file_) file_->cut_off();
+    file_.reset();
+  }
+}
+
+std::size_t MetricsWriter::waiting_rows() const { return train_->waiting.size() + validation_->waiting.size(); }
 
 }  // namespace longspan

@@ -40,16 +40,28 @@ class MetricsWriter {
   MetricsWriter(const std::string& path, const Provenance& provenance, std::int64_t resume_step = -1);
   ~MetricsWriter();
 
-  // On return readers see the row.
+  // On return readers see the row, unless there is a problem.
   void append_train(const TrainRow& row);
   void append_validation(const ValidationRow& row);
+  // Why rows wait in memory instead of being in the file, such as a full disk; empty: none waits. The file on the disk
+  // stays whole meanwhile, and a later row writes all that wait.
+  const std::string& problem() const { return problem_; }
+  std::size_t waiting_rows() const;
+  void finish();  // tries at once
 
   // `seconds` of the last row that was kept, from where a resumed run counts on; 0 in a new file.
   double seconds_before() const { return seconds_before_; }
 
  private:
   struct File;
-  std::unique_ptr<File> file_;
+  struct Rows;
+  void write_waiting();
+
+  std::string path_;
+  Provenance provenance_;
+  std::unique_ptr<File> file_;  // null: it had to be given up
+  std::unique_ptr<Rows> train_, validation_;
+  std::string problem_;
   double seconds_before_ = 0;
 };
 

@@ -64,7 +64,7 @@ Lines describe_work(const Session& session) {
       session.mesh().shape().sequence > 1 ? std::format(", sequences {}", to_string(shard_kind(config))) : "";
   lines.add("mesh", std::format("{} = {} ranks, each {}{}", session.mesh().shape().str(), session.mesh().shape().size(),
                                 device::description(), shard));
-  if (!session.sequence_choice().empty()) lines.add("sequence", session.sequence_choice());
+  for (const std::string& reason : session.sequence_choice()) lines.add("sequence", reason);
   if (config.parallel.pipeline > 1) lines.add("pipeline", describe_pipeline(session));
   if (const TokenStore* corpus = session.corpus()) {
     const TokenStoreInfo& info = corpus->info();

@@ -58,6 +58,7 @@ void Reporter::say(const std::string& line) {
   if (!speaks_) return;
   erase_line();
   std::cout << line << std::endl;
+  log_.clear();  // a disk that was full may have space again
   log_ << line << std::endl;
 }
 

@@ -75,12 +75,10 @@ std::vector<Case> cases_of(const SequenceBenchmarkConfig& c, int started) {
   }
   const bool all = c.methods == "all";
   std::vector<Case> cases;
-  const std::vector<std::string> known = sequence_method_names();
+  const std::vector<std::string>& known = sequence_method_names();
   for (const std::string& method : all ? known : words_of(c.methods)) {
     if (std::ranges::find(known, method) == known.end()) {
-      std::string list;
-      for (const auto& name : known) list += (list.empty() ? "" : ", ") + name;
-      throw UserError("bench.methods names '{}', which is no method; use all, or some of: {}", method, list);
+      throw UserError("bench.methods names '{}', which is no method; use all, or some of: {}", method, listed(known));
     }
     for (const std::int64_t ranks : numbers_of("bench.ranks", c.ranks.empty() ? std::to_string(started) : c.ranks)) {
       if (ranks > started) {

@@ -20,7 +20,10 @@ namespace {
 int sequence_inner(const TrainConfig& config) {
   const ParallelConfig& p = config.parallel;
   if (p.sequence_inner > 0) return static_cast<int>(p.sequence_inner);
-  return neighbours(p.sequence_method, static_cast<int>(p.sequence), config.model.num_kv_heads() / p.tensor);
+  // Of the methods of all layers those of double_ring come first: they follow the machine's nodes.
+  const bool nested = p.sequence_method.find("double_ring") != std::string::npos;
+  return neighbours(nested ? "double_ring" : "ulysses_ring", static_cast<int>(p.sequence),
+                    config.model.num_kv_heads() / p.tensor);
 }
 
 // The error of one rank would leave the others waiting in the next collective: every rank opens the corpus itself and
@@ -53,8 +56,8 @@ MeshShape mesh_shape(const ParallelConfig& p) {
 
 ShardKind shard_kind(const TrainConfig& config) {
   if (config.parallel.sequence_shard != "auto") return shard_kind(config.parallel.sequence_shard);
-  const std::vector<std::string> mixers = expand_mixers(config.model.mixers, config.model.layers);
-  const bool triangle = config.model.causal && !std::ranges::all_of(mixers, is_recurrent);
+  const bool triangle =
+      config.model.causal && !std::ranges::all_of(layer_mixers(config.model), is_recurrent, &LayerMixer::kind);
   return triangle ? ShardKind::zigzag : ShardKind::contiguous;
 }
 
@@ -78,10 +81,10 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
       store_(mesh_.shape(), mesh_.at()) {
   const std::shared_ptr<const SequenceSource> source = make_source(config_, corpus_);
   if (config_.parallel.sequence_method == "auto") {
-    const SequenceChoice choice =
-        choose_sequence_method(config_, mesh_, corpus_ ? corpus_->info().vocabulary : source->vocabulary());
-    config_.parallel.sequence_method = choice.method;
-    sequence_choice_ = choice.text;
+    SequenceChoice choice =
+        choose_sequence_methods(config_, mesh_, corpus_ ? corpus_->info().vocabulary : source->vocabulary());
+    config_.parallel.sequence_method = choice.methods;
+    sequence_choice_ = std::move(choice.reasons);
   }
   MemoryPool::instance().set_limit(static_cast<std::size_t>(config_.run.memory_limit));
   loader_ = std::make_unique<Loader>(source,

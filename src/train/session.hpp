@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "checkpoint/checkpoint.hpp"
 #include "config/run_config.hpp"
@@ -41,8 +43,9 @@ class Session {
   Optimizer& optimizer() { return *optimizer_; }
   PipelineExecutor& executor() { return *executor_; }
   Dtype dtype() const { return dtype_; }
-  // Why parallel.sequence_method is what it is; empty where the configuration named it.
-  const std::string& sequence_choice() const { return sequence_choice_; }
+  // Why parallel.sequence_method is what it is, a sentence for each kind of attention layer; none where the
+  // configuration named it.
+  const std::vector<std::string>& sequence_choice() const { return sequence_choice_; }
 
   // Distinct parameters of the whole model.
   std::int64_t parameters() const;
@@ -60,7 +63,7 @@ class Session {
   TrainConfig config_;
   Schedule schedule_;
   int sequence_inner_;
-  std::string sequence_choice_;
+  std::vector<std::string> sequence_choice_;
   Mesh mesh_;
   Dtype dtype_;
   std::shared_ptr<const TokenStore> corpus_;

@@ -38,17 +38,29 @@ std::vector<std::string> describe_communication() {
   return lines;
 }
 
+std::string describe_save(const std::string& file, std::int64_t step, const SaveReport& report) {
+  const auto bytes = static_cast<double>(report.bytes);
+  return std::format("step {}  checkpoint {}: {}, training waited {:.3f} s{}, written in {:.3f} s ({}/s)", step, file,
+                     format_bytes(bytes), report.stalled,
+                     report.had_room ? "" : " as run.memory_limit has no room for a copy", report.written,
+                     format_bytes(bytes / report.written));
+}
+
+// Where the run goes on; no file where it begins.
+ResumePoint choose_resume_point(const RunConfig& run, const Comm& world) {
+  if (run.resume == "never") return {};
+  if (run.resume != "auto") return {.file = run.resume};
+  return find_resume_point(run.directory + "/" + run.name, world);
+}
+
 // Where a run goes on whose method was chosen, the choice stays: what is measured today may differ, and with another
 // method sums are rounded differently.
-TrainConfig with_earlier_choice(TrainConfig config, const Comm& world) {
-  const RunConfig& run = config.run;
+TrainConfig with_earlier_choice(TrainConfig config, const std::string& file, const Comm& world) {
   ParallelConfig& parallel = config.parallel;
-  if (parallel.sequence_method != "auto" || run.resume == "never") return config;
+  if (parallel.sequence_method != "auto" || file.empty()) return config;
   std::string method;
   together(world, [&] {
     if (world.rank() != 0) return;
-    const std::string file = run.resume == "auto" ? latest_checkpoint(run.directory + "/" + run.name) : run.resume;
-    if (file.empty()) return;
     const ParallelConfig earlier = stored_config(file).parallel;
     if (earlier.sequence == parallel.sequence && earlier.sequence_shard == parallel.sequence_shard) {
       method = earlier.sequence_method;
@@ -62,7 +74,8 @@ TrainConfig with_earlier_choice(TrainConfig config, const Comm& world) {
 }  // namespace
 
 Trainer::Trainer(const TrainConfig& config, const Comm& world)
-    : session_(with_earlier_choice(config, world), world),
+    : resume_point_(choose_resume_point(config.run, world)),
+      session_(with_earlier_choice(config, resume_point_.file, world), world),
       step_(session_),
       provenance_(make_provenance(config_text(session_.config()), session_.mesh().shape().str())),
       folder_(world, config.run.directory, config.run.name),
@@ -79,19 +92,23 @@ Trainer::Trainer(const TrainConfig& config, const Comm& world)
 }
 
 void Trainer::resume() {
-  const RunConfig& run = session_.config().run;
-  if (run.resume == "never") return;
-  const Comm& world = session_.mesh().world();
-  std::string file = run.resume;
-  if (run.resume == "auto") {
-    file = world.broadcast_text(world.rank() == 0 ? latest_checkpoint(folder_.path()) : "", 0);
-  }
-  if (file.empty()) return;
-  const TrainState state = load_checkpoint(file, session_.mesh(), session_.store(), &session_.optimizer());
+  for (const std::string& warning : resume_point_.warnings) reporter_.say("WARNING    " + warning);
+  const std::string& file = resume_point_.file;
+  if (file.empty()) return load_parameters();
+  const bool verified = session_.config().run.resume == "auto";
+  const TrainState state = load_checkpoint(file, session_.mesh(), session_.store(), &session_.optimizer(), verified);
   steps_done_ = state.step;
   saved_step_ = state.step;
   tokens_ = state.tokens;
   reporter_.say(std::format("resumed    {} at step {}", file, state.step));
+}
+
+void Trainer::load_parameters() {
+  const CheckpointConfig& from = session_.config().checkpoint;
+  if (from.load.empty()) return;
+  const std::int64_t count =
+      longspan::load_parameters(from.load, from.load_only, session_.mesh(), session_.store(), &session_.optimizer());
+  reporter_.say(std::format("loaded     {} parameters from {}", count, from.load));
 }
 
 int Trainer::run() {
@@ -117,10 +134,17 @@ int Trainer::run() {
     tokens_ += result.tokens;
     report(result, timer.seconds());
     if (traced) write_trace();
-    const bool stop = agree_to_stop();
+    const auto [stop, written] = agree();
+    if (written) finish_saving();
     const bool last = steps_done_ == config.run.steps;
     if (!stop && (last || due(config.validation.every))) validate();
-    if (stop || last || due(config.checkpoint.every)) save();
+    if (stop || last || due(config.checkpoint.every)) save(stop || last);
+    if ((stop || last) && metrics_ && metrics_->waiting_rows() > 0) {
+      metrics_->finish();
+      if (metrics_->waiting_rows() > 0) {
+        reporter_.say(std::format("WARNING    {} rows of metrics are lost", metrics_->waiting_rows()));
+      }
+    }
     if (stop && !last) {
       reporter_.say(std::format("stopped by a signal after step {}; run the same command to go on", steps_done_));
       return static_cast<int>(ExitCode::stopped);
@@ -156,6 +180,7 @@ void Trainer::report(const StepResult& result, double seconds) {
                .peak_bytes = fullest};
   for (std::size_t i = 0; i < kCountedGroups.size(); ++i) row.comm_bytes[kCountedGroups[i]] = bytes[i];
   metrics_->append_train(row);
+  tell_about_metrics();
 
   const auto done = static_cast<double>(steps_done_ - first_step_);
   const double flops =
@@ -169,6 +194,14 @@ void Trainer::report(const StepResult& result, double seconds) {
                       .peak_bytes = static_cast<std::size_t>(fullest),
                       .seconds_left = clock_.seconds() / done * static_cast<double>(config.run.steps - steps_done_)},
                      steps_done_ == first_step_ + 1 || due(config.run.log_every) || steps_done_ == config.run.steps);
+}
+
+// Metrics that cannot be written do not end a run.
+void Trainer::tell_about_metrics() {
+  if (metrics_->problem() == metrics_problem_) return;
+  metrics_problem_ = metrics_->problem();
+  reporter_.say(metrics_problem_.empty() ? "metrics    are written again"
+                                         : std::format("WARNING    metrics wait in memory: {}", metrics_problem_));
 }
 
 void Trainer::write_trace() {
@@ -193,32 +226,66 @@ void Trainer::validate() {
   const double bits = session_.bits_per_byte(loss);
   if (metrics_) {
     metrics_->append_validation({.step = steps_done_, .loss = loss, .accuracy = accuracy, .bits_per_byte = bits});
+    tell_about_metrics();
   }
   const std::string more =
       session_.corpus() ? std::format("{:.3f} bits a byte", bits) : std::format("accuracy {:.1f}%", 100 * accuracy);
   reporter_.say(std::format("step {}  validation loss {:.4f} nats a token, {}", steps_done_, loss, more));
 }
 
-void Trainer::save() {
-  if (saved_step_ == steps_done_) return;
-  const TokenStoreInfo text = session_.corpus() ? session_.corpus()->info() : TokenStoreInfo{.tokenizer = "none"};
-  const std::string file = checkpoint_path(folder_.path(), steps_done_);
-  save_checkpoint(file, session_.mesh(), session_.store(), session_.optimizer(),
-                  {.step = steps_done_,
-                   .tokens = tokens_,
-                   .next_sequence = steps_done_ * session_.config().data.batch,
-                   .seed = static_cast<std::uint64_t>(session_.config().run.seed),
-                   .vocabulary = session_.vocabulary(),
-                   .tokenizer = text.tokenizer,
-                   .tokenizer_model = text.tokenizer_model,
-                   .provenance = provenance_});
-  saved_step_ = steps_done_;
-  if (session_.mesh().world().rank() == 0) prune_checkpoints(folder_.path(), session_.config().checkpoint.keep);
-  reporter_.say(std::format("step {}  checkpoint {}", steps_done_, file));
+void Trainer::save(bool end) {
+  try {
+    finish_saving();
+    if (saved_step_ == steps_done_) return;
+    start_saving();
+    if (end || !session_.config().checkpoint.asynchronous) finish_saving();
+  } catch (const EnvironmentError& error) {
+    saved_step_ = -1;
+    if (end) throw;
+    reporter_.say(std::format("WARNING    no checkpoint of step {}: {}", steps_done_, error.what()));
+  }
 }
 
-bool Trainer::agree_to_stop() const {
-  return session_.mesh().world().all_reduce_value(std::int64_t{stop_requested() ? 1 : 0}, Reduce::max) != 0;
+void Trainer::start_saving() {
+  const TokenStoreInfo text = session_.corpus() ? session_.corpus()->info() : TokenStoreInfo{.tokenizer = "none"};
+  const TrainState state = {.step = steps_done_,
+                            .tokens = tokens_,
+                            .next_sequence = steps_done_ * session_.config().data.batch,
+                            .seed = static_cast<std::uint64_t>(session_.config().run.seed),
+                            .vocabulary = session_.vocabulary(),
+                            .tokenizer = text.tokenizer,
+                            .tokenizer_model = text.tokenizer_model,
+                            .provenance = provenance_};
+  saving_ =
+      std::make_unique<CheckpointSave>(checkpoint_path(folder_.path(), steps_done_), session_.mesh(), session_.store(),
+                                       &session_.optimizer(), state, session_.config().checkpoint.asynchronous);
+  saved_step_ = steps_done_;
+}
+
+void Trainer::finish_saving() {
+  const std::unique_ptr<CheckpointSave> saving = std::move(saving_);
+  if (!saving) return;
+  try {
+    const SaveReport report = saving->finish();
+    reporter_.say(describe_save(saving->path(), saved_step_, report));
+  } catch (const EnvironmentError& error) {
+    if (saved_step_ == steps_done_) throw;
+    reporter_.say(std::format("WARNING    no checkpoint of step {}: {}", saved_step_, error.what()));
+    return;
+  }
+  if (session_.mesh().world().rank() != 0) return;
+  const CheckpointConfig& config = session_.config().checkpoint;
+  try {
+    prune_checkpoints(folder_.path(), config.keep, config.keep_every);
+  } catch (const EnvironmentError& error) {
+    reporter_.say(std::format("WARNING    {}", error.what()));
+  }
+}
+
+Trainer::Agreement Trainer::agree() const {
+  const auto sums =
+      sum_over(session_.mesh().world(), {stop_requested() ? 1 : 0, saving_ && saving_->written() ? 1 : 0});
+  return {.stop = sums[0] > 0, .written = sums[1] == session_.mesh().world().size()};
 }
 
 }  // namespace longspan

@@ -22,23 +22,34 @@ class Trainer {
 
  private:
   void resume();
+  void load_parameters();
   void report(const StepResult& result, double seconds);
+  void tell_about_metrics();
   void write_trace();
   void validate();
-  void save();
-  bool agree_to_stop() const;
+  // Where the run ends here the checkpoint is waited for and a failure is an error, otherwise a warning.
+  void save(bool end);
+  void start_saving();
+  void finish_saving();
+  struct Agreement {
+    bool stop = false, written = false;
+  };
+  Agreement agree() const;
   bool due(std::int64_t every) const { return every > 0 && steps_done_ % every == 0; }
 
+  ResumePoint resume_point_;
   Session session_;
   TrainingStep step_;
   Provenance provenance_;
   RunFolder folder_;
   Reporter reporter_;
   std::unique_ptr<MetricsWriter> metrics_;
+  std::string metrics_problem_;  // that was told
   Timer clock_;
   std::int64_t steps_done_ = 0, tokens_ = 0, saved_step_ = -1, first_step_ = 0;
   std::array<std::int64_t, kCountedGroups.size()> reported_bytes_{};  // counted up to the last report
   double matrix_rate_ = 0;                                            // FLOP/s of all ranks together
+  std::unique_ptr<CheckpointSave> saving_;                            // a checkpoint on its way to the disk
 };
 
 }  // namespace longspan

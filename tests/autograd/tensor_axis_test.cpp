@@ -1,73 +1,97 @@
 #include "autograd/functions/tensor_axis.hpp"
 
-#include "autograd/functions/basic.hpp"
 #include "autograd/gradient_check.hpp"
+#include "comm/counters.hpp"
+#include "layout/volume.hpp"
 #include "support/world.hpp"
 
 namespace longspan::testing {
 namespace {
 
-constexpr std::int64_t N = 3, D = 4;
+constexpr std::int64_t B = 1, T = 5, D = 4;  // rows that 2, 3 and 4 ranks share unevenly
+const Shape kWhole{B, T, D};
 
 double sum_of_ranks() { return world().size() * (world().size() + 1) / 2.0; }
 double mine() { return world().rank() + 1; }
+Range my_rows() { return residual_rows(world(), B * T); }
 
-Tensor filled(double value) { return tensor_as<double>(Values(N * D, value), {N, D}); }
+// Entry i of the whole is its number.
+Values numbers(const Range& rows, double factor = 1) {
+  Values values;
+  for (std::int64_t i = rows.begin * D; i < rows.end * D; ++i) values.push_back(factor * static_cast<double>(i + 1));
+  return values;
+}
+Tensor whole(double factor) { return tensor_as<double>(numbers({0, B * T}, factor), kWhole); }
+Tensor my_part(double factor) { return tensor_as<double>(numbers(my_rows(), factor), {my_rows().size(), D}); }
 
-TEST(TensorRegion, EnteringKeepsTheValueAndSumsTheGradient) {
+// On one rank: as it came, else as 2 dimensions or 3.
+Values values_of(const Variable& v) { return to_values(v.value()); }
+
+TEST(TensorAxis, GatheringMakesTheWholeAndSumsPartsOfTheGradient) {
   Tape tape;
-  const Variable x(filled(5));
-  const Variable y = enter_tensor_region(tape, x, world());
-  EXPECT_EQ(to_values(y.value()), Values(N * D, 5.0));
-  y.set_gradient(filled(mine()));
+  const Variable x(world().size() == 1 ? whole(1) : my_part(1));
+  const Variable y = gather_rows(tape, x, kWhole, world());
+  EXPECT_EQ(values_of(y), numbers({0, B * T}));
+  y.set_gradient(whole(mine()));
   tape.backward();
-  EXPECT_EQ(to_values(x.gradient().defined() ? x.gradient() : y.gradient()), Values(N * D, sum_of_ranks()));
+  EXPECT_EQ(to_values(x.gradient()), numbers(my_rows(), sum_of_ranks()));
 }
 
-TEST(TensorRegion, EnteringDoesNotChangeAGradientThatSomebodyElseHolds) {
+TEST(TensorAxis, ScatteringSumsPartsOfTheValueAndGathersTheGradient) {
   Tape tape;
-  const Variable x(filled(5));
-  const Variable y = enter_tensor_region(tape, x, world());
-  const Tensor held = filled(mine());
+  const Variable x(whole(mine()));
+  const Variable y = scatter_rows(tape, x, world());
+  EXPECT_EQ(values_of(y), numbers(my_rows(), sum_of_ranks()));
+  y.set_gradient(world().size() == 1 ? whole(3) : my_part(3));
+  tape.backward();
+  EXPECT_EQ(to_values(x.gradient()), numbers({0, B * T}, 3));
+}
+
+TEST(TensorAxis, SumsInsideGoBothWays) {
+  Tape tape;
+  const Variable x(whole(mine()));
+  const Variable y = sum_inside(tape, x, world());
+  EXPECT_EQ(values_of(y), numbers({0, B * T}, sum_of_ranks()));
+  const Tensor held = whole(mine());
   y.set_gradient(held);
   tape.backward();
-  EXPECT_EQ(to_values(held), Values(N * D, mine()));
+  EXPECT_EQ(to_values(x.gradient()), numbers({0, B * T}, sum_of_ranks()));
+  if (world().size() > 1) EXPECT_EQ(to_values(held), numbers({0, B * T}, mine()));
 }
 
-TEST(TensorRegion, LeavingSumsTheValueAndKeepsTheGradient) {
+TEST(TensorAxis, WhatIsAddedOnceHasItsGradientEverywhere) {
   Tape tape;
-  const Variable x(filled(mine()));
-  const Variable y = leave_tensor_region(tape, x, world());
-  EXPECT_EQ(to_values(y.value()), Values(N * D, sum_of_ranks()));
-  y.set_gradient(filled(7));
+  const Variable partial(whole(mine())), x(whole(10));
+  const Variable y = scatter_rows(tape, add_once(tape, partial, x, world()), world());
+  EXPECT_EQ(values_of(y), numbers(my_rows(), sum_of_ranks() + 10));
+  y.set_gradient(world().size() == 1 ? whole(3) : my_part(3));
   tape.backward();
-  EXPECT_EQ(to_values(x.gradient()), Values(N * D, 7.0));
+  EXPECT_EQ(to_values(x.gradient()), numbers({0, B * T}, 3));
+  EXPECT_EQ(to_values(partial.gradient()), numbers({0, B * T}, 3));
 }
 
-TEST(TensorRegion, OfOneRankIsTheVariableItself) {
+TEST(TensorAxis, OfOneRankIsTheVariableItself) {
   const Comm self = world().split("self", world().rank(), 0);
   Tape tape;
-  const Variable x(filled(5));
-  EXPECT_EQ(enter_tensor_region(tape, x, self).value().raw(), x.value().raw());
-  EXPECT_EQ(leave_tensor_region(tape, x, self).value().raw(), x.value().raw());
+  const Variable x(whole(5));
+  EXPECT_EQ(gather_rows(tape, x, kWhole, self).value().raw(), x.value().raw());
+  EXPECT_EQ(scatter_rows(tape, x, self).value().raw(), x.value().raw());
+  EXPECT_EQ(sum_inside(tape, x, self).value().raw(), x.value().raw());
   EXPECT_EQ(tape.size(), 0u);
 }
 
-// Inside, each rank scales by its own number: y = (sum of the ranks' numbers) x + x, so dx = (1 + sum) dy everywhere.
-TEST(TensorRegion, ResidualRoundARegionHasTheWholeGradient) {
-  const std::vector<Input> inputs = {{{N, D}}};
-  const Function function = [](Tape& tape, const std::vector<Variable>& v) {
-    Values scaled_identity(D * D, 0.0);
-    for (std::int64_t i = 0; i < D; ++i) scaled_identity[i * (D + 1)] = mine();
-    const Variable w =
-        Variable::parameter(tensor_as<double>(scaled_identity, {D, D}), Tensor::zeros({D, D}, Dtype::float64));
-    const Variable inside = linear(tape, enter_tensor_region(tape, v[0], world()), w);
-    return add(tape, v[0], leave_tensor_region(tape, inside, world()));
-  };
-  Values expected = random_values(N * D, 7);
-  for (double& g : expected) g *= 1 + sum_of_ranks();
-  EXPECT_LT(distance(tape_gradients(inputs, random_inputs(inputs), function)[0], expected), 1e-14);
-  expect_right_gradients(inputs, function);
+// Forward and backward together two all-reduces of all rows would send as much.
+TEST(TensorAxis, ALayerSendsItsRowsTwiceEachWay) {
+  CommCounters::instance().reset();
+  Tape tape;
+  const Variable x(world().size() == 1 ? whole(1) : my_part(1));
+  const Variable y = scatter_rows(tape, gather_rows(tape, x, kWhole, world()), world());
+  y.set_gradient(y.value());
+  tape.backward();
+  const std::int64_t bytes = B * T * D * 8;
+  const int g = world().size();
+  EXPECT_EQ(CommCounters::instance().of_group("world").bytes,
+            2 * (all_gather_volume(bytes, g) + reduce_scatter_volume(bytes, g)));
 }
 
 }  // namespace

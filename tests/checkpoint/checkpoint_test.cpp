@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
 
 #include "checkpoint/small_model.hpp"
@@ -19,10 +20,9 @@ using testing::sentence_of;
 using testing::SharedFolder;
 using testing::SmallModel;
 
-// All meshes of the world's size.
-std::vector<MeshShape> meshes() {
+// All meshes of n ranks.
+std::vector<MeshShape> meshes(int n = world().size()) {
   std::vector<MeshShape> all;
-  const int n = world().size();
   for (int d = 1; d <= n; ++d) {
     for (int t = 1; t <= n; ++t) {
       for (int p = 1; p <= n; ++p) {
@@ -31,6 +31,28 @@ std::vector<MeshShape> meshes() {
     }
   }
   return all;
+}
+
+// A mesh of the first ranks of the world, with the model that it trained; nothing on the others.
+struct Part {
+  MeshShape shape;
+  std::unique_ptr<Mesh> mesh;
+  std::unique_ptr<SmallModel> model;
+};
+
+// Every mesh of 1, 2, 3, ... ranks that the world has room for.
+std::vector<Part> all_parts(Dtype dtype) {
+  std::vector<Part> parts;
+  for (int n = 1; n <= world().size(); ++n) {
+    const Comm some = world().split("some", world().rank() < n ? 0 : 1, world().rank());
+    for (const MeshShape& shape : meshes(n)) {
+      Part& part = parts.emplace_back(shape);
+      if (world().rank() >= n) continue;
+      part.mesh = std::make_unique<Mesh>(some, shape);
+      part.model = std::make_unique<SmallModel>(*part.mesh, dtype, 7, 2);
+    }
+  }
+  return parts;
 }
 
 const TrainState kState = {
@@ -68,34 +90,104 @@ class EveryDtype : public ::testing::TestWithParam<Dtype> {};
 INSTANTIATE_TEST_SUITE_P(, EveryDtype, ::testing::Values(Dtype::float64, Dtype::float32, Dtype::bfloat16),
                          [](const auto& info) { return to_string(info.param); });
 
-TEST_P(EveryDtype, SavedOnAnyMeshLoadsOnAnyOtherBitByBit) {
+TEST(Checkpoint, SavedOnAnyMeshLoadsOnAnyOtherBitByBit) {
   const SharedFolder folder(world());
-  for (const MeshShape& from : meshes()) {
-    const Mesh saving(world(), from);
-    const SmallModel saved(saving, GetParam(), 7, 2);
-    save_checkpoint(folder.path("a.h5"), saving, saved.store, saved.optimizer, kState);
-    for (const MeshShape& to : meshes()) {
-      SCOPED_TRACE(from.str() + " to " + to.str());
-      const Mesh loading(world(), to);
-      SmallModel loaded(loading, GetParam(), 8, 1);
-      load_checkpoint(folder.path("a.h5"), loading, loaded.store, &loaded.optimizer);
-      expect_equal(loaded, SmallModel(loading, GetParam(), 7, 2));
+  const std::vector<Part> parts = all_parts(Dtype::bfloat16);
+  for (const Part& from : parts) {
+    if (from.mesh) save_checkpoint(folder.path("a.h5"), *from.mesh, from.model->store, from.model->optimizer, kState);
+    world().barrier();
+    for (const Part& to : parts) {
+      SCOPED_TRACE(from.shape.str() + " to " + to.shape.str());
+      if (!to.mesh) continue;
+      SmallModel loaded(*to.mesh, Dtype::bfloat16, 8, 1);
+      load_checkpoint(folder.path("a.h5"), *to.mesh, loaded.store, &loaded.optimizer, true);
+      expect_equal(loaded, *to.model);
     }
+    world().barrier();
   }
 }
 
+// So that what loads from one of them loads from all.
 TEST_P(EveryDtype, TheFileIsTheSameFromEveryMesh) {
   const SharedFolder folder(world());
   std::optional<std::string> first;
-  for (const MeshShape& shape : meshes()) {
-    const Mesh mesh(world(), shape);
-    const SmallModel model(mesh, GetParam(), 7, 2);
-    save_checkpoint(folder.path("a.h5"), mesh, model.store, model.optimizer, kState);
+  for (const Part& from : all_parts(GetParam())) {
+    if (from.mesh) save_checkpoint(folder.path("a.h5"), *from.mesh, from.model->store, from.model->optimizer, kState);
     const std::string content = folder.read("a.h5");
     EXPECT_FALSE(content.empty());
-    EXPECT_TRUE(content == first.value_or(content)) << shape.str();
+    EXPECT_TRUE(content == first.value_or(content)) << from.shape.str();
     first = content;
   }
+}
+
+TEST_P(EveryDtype, ALoadRestoresWhatWasSaved) {
+  const SharedFolder folder(world());
+  const Mesh mesh(world(), {.tensor = world().size()});
+  const SmallModel saved(mesh, GetParam(), 7, 2);
+  save_checkpoint(folder.path("a.h5"), mesh, saved.store, saved.optimizer, kState);
+  SmallModel loaded(mesh, GetParam(), 8, 1);
+  load_checkpoint(folder.path("a.h5"), mesh, loaded.store, &loaded.optimizer);
+  expect_equal(loaded, saved);
+}
+
+// The snapshot is what is written, though training goes on.
+TEST_P(EveryDtype, ValuesMayChangeWhileTheyAreWritten) {
+  const SharedFolder folder(world());
+  const Mesh mesh(world(), {.data = world().size()});
+  SmallModel model(mesh, GetParam(), 7, 2);
+  const std::size_t before = MemoryPool::instance().use(Memory::workspace).current;
+  CheckpointSave saving(folder.path("a.h5"), mesh, model.store, &model.optimizer, kState, true);
+  const std::size_t during = MemoryPool::instance().use(Memory::workspace).current;
+  for (const auto& p : model.store.all()) ops::copy(p->value(), p->gradient());
+  model.optimizer.step(0.5, 1);
+  const SaveReport report = saving.finish();
+  EXPECT_TRUE(saving.written());
+  EXPECT_TRUE(report.had_room);
+  EXPECT_GT(world().all_reduce_value(static_cast<std::int64_t>(during - before)), report.bytes - 1);
+  EXPECT_EQ(MemoryPool::instance().use(Memory::workspace).current, before);
+  SmallModel loaded(mesh, GetParam(), 8, 1);
+  load_checkpoint(folder.path("a.h5"), mesh, loaded.store, &loaded.optimizer);
+  expect_equal(loaded, SmallModel(mesh, GetParam(), 7, 2));
+}
+
+TEST(Checkpoint, WithoutRoomForASnapshotTheCallerWaits) {
+  const SharedFolder folder(world());
+  const Mesh mesh(world(), {.data = world().size()});
+  const SmallModel model(mesh, Dtype::float32, 7, 2);
+  MemoryPool& pool = MemoryPool::instance();
+  pool.set_limit(pool.total().current + 64);
+  std::optional<CheckpointSave> saving;
+  const std::string sentence = [&] {  // the table of checksums fits in the last bytes or it does not
+    try {
+      saving.emplace(folder.path("a.h5"), mesh, model.store, &model.optimizer, kState, true);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  }();
+  pool.set_limit(0);
+  EXPECT_THAT(sentence, HasSubstr("checkpoint's table"));
+  saving.reset();
+  // Room for the table, not for the values.
+  pool.set_limit(pool.total().current + 2048);
+  saving.emplace(folder.path("a.h5"), mesh, model.store, &model.optimizer, kState, true);
+  pool.set_limit(0);
+  EXPECT_TRUE(saving->written());
+  EXPECT_FALSE(saving->finish().had_room);
+  SmallModel loaded(mesh, Dtype::float32, 8, 1);
+  load_checkpoint(folder.path("a.h5"), mesh, loaded.store, &loaded.optimizer);
+  expect_equal(loaded, model);
+}
+
+TEST(Checkpoint, ASaveThatIsGivenUpLeavesNothing) {
+  const SharedFolder folder(world());
+  const Mesh mesh(world(), {.data = world().size()});
+  const SmallModel model(mesh, Dtype::float32, 7, 0);
+  {
+    const CheckpointSave given_up(folder.path("a.h5"), mesh, model.store, &model.optimizer, kState, true);
+  }
+  world().barrier();
+  EXPECT_EQ(folder.read("a.h5") + folder.read("a.h5.tmp"), "");
 }
 
 // What one rank holds, saved in one dtype and loaded in another.
@@ -167,6 +259,38 @@ TEST(Checkpoint, EveryTensorSaysHowItShards) {
   EXPECT_EQ(hdf5::read_text(hdf5::open_dataset(file, "model/blocks.0.zigzag.weight", path), "shard_axis", path),
             "sequence");
   EXPECT_EQ(hdf5::read_text(hdf5::open_dataset(file, "optimizer/master/norm.weight", path), "dtype", path), "float32");
+}
+
+TEST(Checkpoint, PartsOfAModelAreLoadedByName) {
+  const SharedFolder folder(world());
+  const Mesh mesh(world(), {.tensor = world().size()});
+  const SmallModel saved(mesh, Dtype::bfloat16, 7, 2);
+  const std::string path = folder.path("a.h5");
+  save_checkpoint(path, mesh, saved.store, saved.optimizer, kState);
+  SmallModel loaded(mesh, Dtype::bfloat16, 8, 0);
+  const SmallModel initial(mesh, Dtype::bfloat16, 8, 0);
+  EXPECT_EQ(load_parameters(path, "blocks.1.*,embedding.weigh?", mesh, loaded.store, &loaded.optimizer), 8);
+  for (std::size_t i = 0; i < loaded.store.all().size(); ++i) {
+    const Parameter& p = *loaded.store.all()[i];
+    const bool chosen = p.info().name.starts_with("blocks.1.") || p.info().name == "embedding.weight";
+    const SmallModel& source = chosen ? saved : initial;
+    EXPECT_EQ(bytes_of(p.value()), bytes_of(source.store.all()[i]->value())) << p.info().name;
+    const auto master = [&](const SmallModel& model) {
+      return bytes_of(model.optimizer.states()[2].flat.slice(p.offset(), p.local_shape().size()));
+    };
+    EXPECT_EQ(master(loaded), master(source)) << p.info().name;
+  }
+  EXPECT_EQ(loaded.optimizer.steps_done(), 0);
+  const auto refusal = [&](const std::string& patterns, std::int64_t width) {
+    const SmallModel other(mesh, Dtype::float32, 8, 0, width);
+    return sentence_of([&] { load_parameters(path, patterns, mesh, other.store, nullptr); });
+  };
+  EXPECT_THAT(refusal("block.*", 6), HasSubstr("no parameter of this model is called 'block.*'"));
+  EXPECT_EQ(refusal("norm.*", 8), path +
+                                      " holds another model: norm.weight is [6], this configuration wants [8]; "
+                                      "change [model], or leave it out with checkpoint.load_only");
+  const SmallModel wider(mesh, Dtype::float64, 8, 0, 8);
+  EXPECT_EQ(load_parameters(path, "*.striped.weight", mesh, wider.store, nullptr), testing::kLayers);
 }
 
 TEST(Checkpoint, AnotherModelIsNamed) {

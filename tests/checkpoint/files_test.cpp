@@ -4,9 +4,9 @@
 #include <chrono>
 #include <filesystem>
 
-#include "checkpoint/catalogue.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/small_model.hpp"
+#include "support/expect_error.hpp"
 #include "support/scratch_folder.hpp"
 #include "support/shared_folder.hpp"
 #include "support/world.hpp"
@@ -62,10 +62,10 @@ TEST_F(CheckpointFiles, PruneKeepsTheNewest) {
   folder.write("checkpoints/step_00000040.h5.tmp", "");
   folder.write("checkpoints/notes.txt", "mine");
   if (world().rank() == 0) {
-    prune_checkpoints(folder.path(), 0);
+    prune_checkpoints(folder.path(), 0, 0);
     EXPECT_TRUE(fs::exists(checkpoint_path(folder.path(), 30)));
     EXPECT_FALSE(fs::exists(folder.path("checkpoints/step_00000040.h5.tmp")));
-    prune_checkpoints(folder.path(), 2);
+    prune_checkpoints(folder.path(), 2, 0);
     EXPECT_FALSE(fs::exists(checkpoint_path(folder.path(), 30)));
     EXPECT_TRUE(fs::exists(checkpoint_path(folder.path(), 10)));
     EXPECT_TRUE(fs::exists(checkpoint_path(folder.path(), 20)));
@@ -73,30 +73,45 @@ TEST_F(CheckpointFiles, PruneKeepsTheNewest) {
   }
 }
 
-TEST(PlacePart, PutsAMiddleDimensionInPlace) {
-  const Shape shape{2, 5, 3};
-  std::vector<std::uint16_t> logical(30, 0), part(12);
-  for (std::size_t i = 0; i < part.size(); ++i) part[i] = static_cast<std::uint16_t>(100 + i);
-  place_part(reinterpret_cast<const std::byte*>(part.data()), {{.first = 1, .count = 2}}, 1, shape, 2,
-             reinterpret_cast<std::byte*>(logical.data()));
-  for (int a = 0; a < 2; ++a) {
-    for (int b = 0; b < 5; ++b) {
-      for (int c = 0; c < 3; ++c) {
-        const int expected = b == 1 || b == 2 ? 100 + (a * 2 + b - 1) * 3 + c : 0;
-        EXPECT_EQ(logical[static_cast<std::size_t>((a * 5 + b) * 3 + c)], expected);
-      }
-    }
+TEST_F(CheckpointFiles, MilestonesStay) {
+  for (const int step : {10, 20, 30, 40}) save(step, 50 - step);
+  if (world().rank() == 0) {
+    prune_checkpoints(folder.path(), 1, 20);
+    EXPECT_EQ(list_checkpoints(folder.path()),
+              (std::vector{checkpoint_path(folder.path(), 40), checkpoint_path(folder.path(), 20)}));
   }
 }
 
-TEST(PlacePart, PutsSeveralRunsInPlace) {
-  const Shape shape{2, 7};
-  std::vector<std::uint16_t> logical(14, 0), part = {1, 2, 3, 4, 11, 12, 13, 14};
-  const std::vector<PositionRun> runs = {{.row = 0, .first = 0, .count = 2},
-                                         {.row = 2, .first = 4, .count = 2, .stride = 2}};
-  place_part(reinterpret_cast<const std::byte*>(part.data()), runs, 1, shape, 2,
-             reinterpret_cast<std::byte*>(logical.data()));
-  EXPECT_EQ(logical, (std::vector<std::uint16_t>{1, 2, 0, 0, 3, 0, 4, 11, 12, 0, 0, 13, 0, 14}));
+TEST_F(CheckpointFiles, ADamagedNewestGivesWayToTheOneBefore) {
+  EXPECT_EQ(find_resume_point(folder.path(), world()).file, "");
+  save(10, 30);
+  save(20, 20);
+  save(30, 10);
+  const auto damage = [&](std::int64_t step, std::size_t at) {
+    std::string content = folder.read("checkpoints/" + fs::path(checkpoint_path("", step)).filename().string());
+    content[at == 0 ? content.size() - 60 : at] ^= 4;
+    folder.write("checkpoints/" + fs::path(checkpoint_path("", step)).filename().string(), content);
+    if (world().rank() == 0) {
+      fs::last_write_time(checkpoint_path(folder.path(), step),
+                          fs::file_time_type::clock::now() - std::chrono::seconds(40 - step));
+    }
+    world().barrier();
+  };
+  EXPECT_EQ(find_resume_point(folder.path(), world()).file, checkpoint_path(folder.path(), 30));
+  const auto begin_of = [&](std::int64_t step) {
+    const std::string path = checkpoint_path(folder.path(), step);
+    const hdf5::Handle file = hdf5::open_file(path, "checkpoint");
+    return static_cast<std::size_t>(H5Dget_offset(hdf5::open_dataset(file, "model/norm.weight", path)));
+  };
+  damage(30, begin_of(30));
+  const ResumePoint point = find_resume_point(folder.path(), world());
+  EXPECT_EQ(point.file, checkpoint_path(folder.path(), 20));
+  EXPECT_THAT(point.warnings,
+              ::testing::ElementsAre(::testing::HasSubstr("the checksum of /model/norm.weight is wrong")));
+  damage(20, begin_of(20));
+  damage(10, begin_of(10));
+  EXPECT_THAT(testing::sentence_of([&] { find_resume_point(folder.path(), world()); }),
+              ::testing::HasSubstr("no checkpoint in " + folder.path("checkpoints") + " is whole"));
 }
 
 }  // namespace

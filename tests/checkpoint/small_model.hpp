@@ -39,6 +39,7 @@ struct SmallModel {
       declare(block + "query.bias", {6}, {.dim = 0, .granule = 2});
       // One column a position: two runs on a zigzag shard, a stride on a striped one.
       declare(block + "zigzag.weight", {3, 11}, ParameterShard::by_position(1, ShardKind::zigzag));
+      declare(block + "positions.weight", {11, 3}, ParameterShard::by_position(0, ShardKind::zigzag));
       declare(block + "striped.weight", {2, 3}, ParameterShard::by_position(1, ShardKind::striped));
     }
     if (mesh.last_stage()) declare("norm.weight", {width}, {});

@@ -83,20 +83,46 @@ TEST(ModelConfig, FeedForwardWidthFollowsTheActivation) {
   EXPECT_EQ(model.feed_forward_width(), 7);
 }
 
-TEST(MixerPattern, IsRepeatedOverTheDepth) {
-  EXPECT_EQ(expand_mixers("attention", 2), (Names{"attention", "attention"}));
-  EXPECT_EQ(expand_mixers("deltanet*3, attention", 8),
-            (Names{"deltanet", "deltanet", "deltanet", "attention", "deltanet", "deltanet", "deltanet", "attention"}));
-  EXPECT_EQ(expand_mixers(" a * 2 , b", 5), (Names{"a", "a", "b", "a", "a"}));
+std::vector<LayerMixer> mixers_of(const std::string& pattern, std::int64_t layers, std::int64_t window = 0) {
+  ModelConfig model;
+  model.mixers = pattern;
+  model.layers = layers;
+  model.window = window;
+  return layer_mixers(model);
 }
 
-TEST(MixerPattern, MalformedPatternsAreNamed) {
+Names expanded(const std::string& pattern, std::int64_t layers) { return expand_pattern("a.key", pattern, layers); }
+
+TEST(Pattern, IsRepeatedOverTheDepth) {
+  EXPECT_EQ(expanded("attention", 2), (Names{"attention", "attention"}));
+  EXPECT_EQ(expanded("deltanet*3, attention", 8),
+            (Names{"deltanet", "deltanet", "deltanet", "attention", "deltanet", "deltanet", "deltanet", "attention"}));
+  EXPECT_EQ(expanded(" a * 2 , b", 5), (Names{"a", "a", "b", "a", "a"}));
+}
+
+TEST(Pattern, MalformedOnesAreNamed) {
   for (const char* pattern : {"", ",", "a,", ",a", "a*", "a*0", "a*-1", "a*x", "*2", "a b", "A", "a*2*3", "a;b"}) {
-    EXPECT_NE(sentence_of([&] { expand_mixers(pattern, 8); }).find("malformed entry"), std::string::npos) << pattern;
+    EXPECT_NE(sentence_of([&] { expanded(pattern, 8); }).find("malformed entry"), std::string::npos) << pattern;
   }
-  EXPECT_EQ(sentence_of([] { expand_mixers("a*3,b", 3); }),
-            "model.mixers = 'a*3,b' names more mixers than model.layers = 3; shorten it or add layers");
-  EXPECT_NE(sentence_of([] { expand_mixers("a*9000000000000000000", 3); }).find("more mixers"), std::string::npos);
+  EXPECT_EQ(sentence_of([] { expanded("a*3,b", 3); }),
+            "a.key = 'a*3,b' has more entries than model.layers = 3; shorten it or add layers");
+  EXPECT_NE(sentence_of([] { expanded("a*9000000000000000000", 3); }).find("more entries"), std::string::npos);
+}
+
+TEST(Pattern, IsWrittenShort) {
+  EXPECT_EQ(pattern_of({"ring", "ring", "ring"}), "ring");
+  EXPECT_EQ(pattern_of({"window", "window", "ring", "window"}), "window*2,ring,window");
+  EXPECT_EQ(expanded(pattern_of({"a", "b", "b", "a"}), 4), (Names{"a", "b", "b", "a"}));
+}
+
+TEST(MixerPattern, AttentionMayHaveAWindowOfItsOwn) {
+  using Mixers = std::vector<LayerMixer>;
+  EXPECT_EQ(mixers_of("attention:512, gla", 3, 7), (Mixers{{"attention", 512}, {"gla", 7}, {"attention", 512}}));
+  EXPECT_EQ(mixers_of("attention, attention:0*2", 3, 7),
+            (Mixers{{"attention", 7}, {"attention", 0}, {"attention", 0}}));
+  for (const char* pattern : {"gla:5", "attention:", "attention:x", "attention:5:5", ":5", "attention:-1"}) {
+    EXPECT_NE(sentence_of([&] { mixers_of(pattern, 4); }).find("malformed entry"), std::string::npos) << pattern;
+  }
 }
 
 TEST(NearestKey, CountsEditsAndSwaps) {

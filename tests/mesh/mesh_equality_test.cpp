@@ -134,6 +134,24 @@ TEST_F(MeshEquality, EveryWayAcrossTheSequenceAxis) {
   }
 }
 
+// A window of their own for some layers, a method for each kind of layer, beside a recurrence.
+TEST_F(MeshEquality, WindowsAndMethodsByLayer) {
+  TrainConfig c = small_config(corpus);
+  c.model.mixers = "attention:5,gla,attention:0,attention";
+  c.model.window = 17;
+  c.model.chunk = 8;
+  const Comm self = world().split("self", world().rank(), 0);
+  const Outcome one = run_steps(c, {}, self, 2);
+  c.parallel.sequence_method = "window,ring,bidirectional_ring,allgather_kv";
+  const MeshShape shape = world().size() % 2 == 0 ? MeshShape{.tensor = 2, .sequence = world().size() / 2}
+                                                  : MeshShape{.sequence = world().size()};
+  const Outcome mesh = run_steps(c, shape, world(), 2);
+  EXPECT_LT(loss_deviation(mesh, one), kTolerance);
+  EXPECT_LT(gradient_deviation(mesh, one), kTolerance);
+  c.model.mixers = "attention,gla,attention:0,attention:5";
+  EXPECT_GT(loss_deviation(run_steps(c, shape, world(), 2), one), kTolerance);
+}
+
 TEST_F(MeshEquality, TheSameMeshTwiceGivesTheSameBits) {
   const MeshShape shape = factorisations(world().size()).back();
   TrainConfig c = small_config(corpus);

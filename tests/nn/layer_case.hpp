@@ -1,4 +1,5 @@
-// A layer x [B, T_local, D] -> [B, T_local, D] on a mesh. The loss is sum(w y) with fixed random weights w [B, T, D] of
+// A layer x [B, T_local, D] -> [B, T_local, D] on a mesh, whose outputs and gradients of x are parts of sums over the
+// tensor axis. The loss is sum(w y) with fixed random weights w [B, T, D] of
 // all positions, so that outputs, gradients of x and gradients of parameters on any mesh can be held against one
 // rank's.
 #pragma once
@@ -103,9 +104,11 @@ class LayerRun {
     const Variable x(to_local(case_.x()));
     Tape tape;
     const Variable y = forward(tape, x);
+    mesh_.tensor().all_reduce(y.value());
     Gradients g{.y = to_values(y.value()), .dx = {}, .parameters = {}};
     y.set_gradient(to_local(random_values(case_.shape().size(), 2)));
     tape.backward();
+    mesh_.tensor().all_reduce(x.gradient());
     g.dx = to_values(x.gradient());
     for (const auto& p : store_.all()) {
       holders(mesh_, p->info().shard.over(Axis::sequence)).all_reduce(p->gradient());

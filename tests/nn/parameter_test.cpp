@@ -15,9 +15,15 @@ void declare_all(ParameterStore& store) {
   store.declare({.name = "columns", .shape = {6, 9}, .shard = {1, 1}, .init = Initializer::normal(1), .group = 1});
   store.declare({.name = "norm", .shape = {6}, .init = Initializer::constant(1), .group = 1});
   for (const ShardKind kind : {ShardKind::contiguous, ShardKind::zigzag, ShardKind::striped}) {
-    store.declare({.name = to_string(kind),
+    const std::string name = to_string(kind);
+    store.declare({.name = name + " columns",
                    .shape = {3, 11},
                    .shard = ParameterShard::by_position(1, kind),
+                   .init = Initializer::normal(1),
+                   .group = 1});
+    store.declare({.name = name + " rows",
+                   .shape = {11, 3},
+                   .shard = ParameterShard::by_position(0, kind),
                    .init = Initializer::normal(1),
                    .group = 1});
   }
@@ -91,7 +97,7 @@ TEST(ParameterStore, RanksTogetherCountEveryElementOnce) {
       counted += store.counted_elements();
     }
   }
-  EXPECT_EQ(counted, 7 * 6 + 12 * 6 + 6 * 9 + 6 + 3 * 3 * 11 + 6 + 9 + 9 * 2);
+  EXPECT_EQ(counted, 7 * 6 + 12 * 6 + 6 * 9 + 6 + 2 * 3 * 3 * 11 + 6 + 9 + 9 * 2);
 }
 
 TEST(ParameterStore, ATiedCopyIsNotCounted) {

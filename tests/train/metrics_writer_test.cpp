@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <vector>
 
 #include "data/hdf5.hpp"
@@ -118,6 +121,54 @@ TEST(MetricsWriter, AKilledRunLeavesItsRowsAndIsContinued) {
   MetricsWriter writer(path, kProvenance, 7);
   writer.append_train(train_row(8));
   EXPECT_THAT(Reader(path).column<std::int64_t>("train/step"), ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
+}
+
+// A limit on the size of files stands for a full disk.
+TEST(MetricsWriter, RowsWaitWhileTheDiskIsFull) {
+  const ScratchFolder folder;
+  const std::string path = folder.path("metrics.h5");
+  const auto previous = signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  getrlimit(RLIMIT_FSIZE, &old);
+  MetricsWriter writer(path, kProvenance);
+  std::int64_t step = 0;
+  const auto append = [&](std::int64_t count) {
+    for (const std::int64_t end = step + count; step < end;) {
+      writer.append_train(train_row(++step));
+      if (step % 100 == 0) writer.append_validation({.step = step, .loss = 1});
+    }
+  };
+  append(250);
+  for (const rlim_t spare : {0, 700, 5000, 20000}) {
+    struct stat info{};
+    ASSERT_EQ(stat(path.c_str(), &info), 0);
+    const rlimit small{static_cast<rlim_t>(info.st_size) + spare, old.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    append(600);
+    EXPECT_FALSE(writer.problem().empty());
+    EXPECT_GT(writer.waiting_rows(), 0u);
+    {
+      const Reader reader(path);  // the file on the disk stays whole
+      const auto steps = reader.column<std::int64_t>("train/step");
+      EXPECT_LT(steps.size(), static_cast<std::size_t>(step));
+      for (std::size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], static_cast<std::int64_t>(i) + 1);
+      const auto losses = reader.column<double>("train/loss");
+      for (std::size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(losses[i], train_row(steps[i]).loss);
+    }
+    setrlimit(RLIMIT_FSIZE, &old);
+    writer.finish();
+    EXPECT_EQ(writer.problem(), "");
+    EXPECT_EQ(writer.waiting_rows(), 0u);
+    append(10);
+    const Reader reader(path);
+    const auto steps = reader.column<std::int64_t>("train/step");
+    ASSERT_EQ(steps.size(), static_cast<std::size_t>(step));
+    for (std::size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], static_cast<std::int64_t>(i) + 1);
+    EXPECT_EQ(reader.column<double>("train/loss").back(), train_row(step).loss);
+    EXPECT_EQ(reader.column<std::int64_t>("validation/step").size(), static_cast<std::size_t>(step / 100));
+  }
+  signal(SIGXFSZ, previous);
+  EXPECT_FALSE(std::filesystem::exists(path + ".tmp"));
 }
 
 TEST(MetricsWriter, AFreshRunReplacesTheFile) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "comm/delay.hpp"
+#include "config/run_config.hpp"
 #include "support/expect_error.hpp"
 #include "support/world.hpp"
 #include "train/attention_trial.hpp"

@@ -1,21 +1,36 @@
-// The two ends of a region whose work is split over the tensor axis (Shoeybi et al. 2019). Outside, every rank of the
-// axis holds the same activations; inside, each holds its heads or columns.
-//   enter  identity forward, all-reduce of the gradient backward
-//   leave  all-reduce of partial sums forward, identity backward
-// On an axis of one rank both return x itself.
+// What crosses the tensor axis (Shoeybi et al. 2019; rows between the layers: Korthikanti et al. 2022). Between the
+// layers each rank of the axis holds some rows of the residual stream: norms, dropout and sums cost each its share.
+// Inside a layer it holds all rows and its heads or columns, and makes partial sums.
+//   gather_rows   all-gather of rows forward; reduce-scatter of gradients, of which each rank has a part, backward
+//   scatter_rows  reduce-scatter of partial sums forward; all-gather of gradients backward
+//   sum_inside    all-reduce of partial sums forward and of parts of gradients backward
+// Together a layer sends as much as with the two all-reduces of ranks that hold all rows. On an axis of one rank each
+// returns x itself.
 #pragma once
 
 #include "autograd/tape.hpp"
 #include "autograd/variable.hpp"
 #include "comm/comm.hpp"
+#include "layout/split.hpp"
 
 namespace longspan {
 
-Variable enter_tensor_region(Tape& tape, const Variable& x, const Comm& tensor_axis);
-Variable leave_tensor_region(Tape& tape, const Variable& x, const Comm& tensor_axis);
+// Which of n rows, the sequences of a microbatch one after the other, this rank holds between the layers.
+inline Range residual_rows(const Comm& tensor_axis, std::int64_t n) {
+  return split(n, tensor_axis.size(), tensor_axis.rank());
+}
 
-// A replicated parameter that is used inside, where each rank of the axis sees a part of its gradient: the parts are
-// summed over the axis. Call it before the parameter's uses and use what it returns.
+// x [rows, D], this rank's, becomes `whole` [B, T_local, D]; its own value is released.
+Variable gather_rows(Tape& tape, const Variable& x, const Shape& whole, const Comm& tensor_axis);
+// Partial sums [B, T_local, D] become this rank's rows [rows, D] of their total; their value is released.
+Variable scatter_rows(Tape& tape, const Variable& partial, const Comm& tensor_axis);
+Variable sum_inside(Tape& tape, const Variable& partial, const Comm& tensor_axis);
+
+// Partial sums with x in their total: x, the same on every rank, counts once; each rank has its whole gradient.
+Variable add_once(Tape& tape, const Variable& partial, const Variable& x, const Comm& tensor_axis);
+
+// A replicated parameter of whose gradient each rank of the axis sees a part: the parts are summed over the axis. Call
+// it before the parameter's uses and use what it returns.
 Variable shared_in_region(Tape& tape, const Variable& parameter, const Comm& tensor_axis);
 
 }  // namespace longspan

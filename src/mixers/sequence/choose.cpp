@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "config/run_config.hpp"
 #include "layout/head_share.hpp"
 #include "layout/sequence_groups.hpp"
 #include "layout/visible_pairs.hpp"

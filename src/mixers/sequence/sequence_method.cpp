@@ -33,11 +33,6 @@ Variable TwoPassMethod::attend(const AttentionLayer& layer, const Variable& q, c
   return o;
 }
 
-std::vector<std::string> sequence_method_names() {
-  return {"ring",    "bidirectional_ring", "double_ring",  "tokenring", "rsa", "rsa_reduce_scatter",
-          "ulysses", "ulysses_ring",       "allgather_kv", "window"};
-}
-
 std::unique_ptr<SequenceMethod> make_sequence_method(const std::string& name, int ranks, int inner) {
   const auto circulating = [](std::vector<RingRoute> routes) {
     return std::make_unique<CirculatingKeys>(std::move(routes));

@@ -79,9 +79,7 @@ class TwoPassMethod : public SequenceMethod {
                                       const AttentionOutput& output, const Tensor& dout) const = 0;
 };
 
-// All methods, the simplest first.
-std::vector<std::string> sequence_method_names();
-// By name, for `ranks` of the sequence axis in groups of `inner` neighbours.
+// By name (config/run_config.hpp lists them), for `ranks` of the sequence axis in groups of `inner` neighbours.
 std::unique_ptr<SequenceMethod> make_sequence_method(const std::string& name, int ranks, int inner);
 
 }  // namespace longspan

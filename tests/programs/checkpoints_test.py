@@ -1,0 +1,240 @@
+"""Checkpoints survive kills, damage and full disks; new runs start from parts of them.
+
+LONGSPAN_KILLS=1000 kills that many runs instead of a few.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import programs
+from programs import ProgramTest, checkpoint, command, environment, finish, metric, parameters, start
+
+KILLS = int(os.environ.get("LONGSPAN_KILLS", "6"))
+STEPS = "--run.steps 12 --checkpoint.every 3 --checkpoint.keep 0"
+MESH = "--parallel.data 2 --parallel.tensor 2"
+USER, ENVIRONMENT = 2, 3
+
+
+def damage(file, part: float = 0.5):
+    content = bytearray(file.read_bytes())
+    content[int(part * len(content))] ^= 8
+    written = file.stat()
+    file.write_bytes(content)
+    os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))
+
+
+class FallingBack(ProgramTest):
+    def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(self):
+        for ranks, mesh in [(1, ""), (4, MESH)]:
+            words = f"{STEPS} {mesh}"
+            whole = self.train(f"whole{ranks}", words, ranks)
+            run = self.folder / f"run{ranks}"
+            shutil.copytree(whole, run)
+            damage(checkpoint(run, 12))
+            result = self.run_program("train", self.training(run.name, words), ranks)
+            warnings = [line for line in result.out.splitlines() if line.startswith("WARNING")]
+            self.assertEqual(len(warnings), 1, result)
+            self.assertIn(f"{checkpoint(run, 12)} is damaged", warnings[0])
+            self.assertIn("at step 9", result.out)
+            self.assertEqual(metric(run, "train/loss"), metric(whole, "train/loss"))
+            self.assertEqual(parameters(checkpoint(run, 12)), parameters(checkpoint(whole, 12)))
+
+    def test_where_none_is_whole_the_run_does_not_start_again(self):
+        run = self.train("run", STEPS)
+        for step in [3, 6, 9, 12]:
+            damage(checkpoint(run, step))
+        before = {file.name: file.read_bytes() for file in run.rglob("*.h5")}
+        for ranks, mesh in [(1, ""), (2, "--parallel.data 2")]:
+            result = self.run_program("train", self.training("run", f"{STEPS} {mesh}"), ranks, expected=USER)
+            self.assertEqual(len(result.errors), 1, result)
+            self.assertIn("is whole", result.errors[0])
+            self.assertIn("run.resume", result.errors[0])
+        self.assertEqual({file.name: file.read_bytes() for file in run.rglob("*.h5")}, before)
+
+    def test_milestones_stay(self):
+        run = self.train("run", "--run.steps 12 --checkpoint.every 2 --checkpoint.keep 1 --checkpoint.keep_every 4")
+        self.assertEqual(sorted(file.name for file in (run / "checkpoints").iterdir()),
+                         [f"step_{step:08}.h5" for step in [4, 8, 12]])
+
+
+class Background(ProgramTest):
+    def test_it_makes_the_same_files_and_losses_and_tells_how_long_it_took(self):
+        for ranks, mesh in [(1, ""), (4, MESH)]:
+            runs = {}
+            for way in ["true", "false"]:
+                name = f"{way}{ranks}"
+                words = f"{STEPS} {mesh} --checkpoint.asynchronous {way}"
+                result = self.run_program("train", self.training(name, words), ranks)
+                lines = [line for line in result.out.splitlines() if "  checkpoint " in line]
+                self.assertEqual(len(lines), 4, result)
+                for line in lines:
+                    self.assertRegex(line, r"training waited \d+\.\d+ s, written in \d+\.\d+ s \(.*/s\)")
+                runs[way] = self.folder / name
+            self.assertEqual(metric(runs["true"], "train/loss"), metric(runs["false"], "train/loss"))
+            for step in [3, 6, 9, 12]:
+                one, other = (checkpoint(runs[way], step) for way in ["true", "false"])
+                self.run_program("inspect", f"{one} --verify")
+                self.run_program("inspect", f"{one} --compare {other}")
+
+
+class FullDisk(ProgramTest):
+    """A tmpfs of a few hundred KiB in a mount namespace of its own."""
+
+    def on_small_disk(self, size: str, words: str, ranks: int, kept, beside: str = "") -> subprocess.CompletedProcess:
+        """A run on the disk, whose folder is copied to `kept` before the disk goes away; `beside` is a shell command."""
+        disk = self.folder / "disk"
+        disk.mkdir(exist_ok=True)
+        train = " ".join(command("train", self.training("run", f"{words} --run.directory {disk}"), ranks))
+        namespace = ["unshare", "--user", "--map-root-user", "--mount", "bash", "-c"]
+        mount = f"mount -t tmpfs -o size={size} tmpfs {disk}"
+        if subprocess.run([*namespace, mount], capture_output=True).returncode != 0:
+            self.skipTest("no file system can be mounted here")
+        out = self.folder / "out.txt"
+        script = f"{mount} || exit 1; {beside} {train} > {out}; code=$?; cp -r {disk}/run {kept}; cat {out}; exit $code"
+        return subprocess.run([*namespace, script], capture_output=True, text=True, env=environment(), timeout=60)
+
+    def test_a_failed_save_is_a_warning_and_leaves_the_earlier_files(self):
+        # A file has 310 KiB: the second one does not fit until the first is pruned, and it is never pruned.
+        for ranks, mesh in [(1, ""), (2, "--parallel.data 2")]:
+            for way in ["true", "false"]:
+                words = f"--run.steps 6 --checkpoint.every 2 --checkpoint.keep 1 --checkpoint.asynchronous {way} {mesh}"
+                kept = self.folder / f"kept{ranks}{way}"
+                result = self.on_small_disk("900k", words, ranks, kept)
+                self.assertEqual(result.returncode, ENVIRONMENT, result)  # the last one is no warning
+                warnings = [line for line in result.stdout.splitlines() if line.startswith("WARNING")]
+                self.assertEqual(len(warnings), 1, result)
+                self.assertIn("no checkpoint of step 4: there is no space for", warnings[0])
+                self.assertEqual(len(programs.ERROR.findall(result.stderr)), 1, result)
+                self.assertEqual(metric(kept, "train/step"), [1, 2, 3, 4, 5, 6])
+                self.assertEqual([file.name for file in (kept / "checkpoints").iterdir()], ["step_00000002.h5"])
+                self.run_program("inspect", f"{kept}/checkpoints/step_00000002.h5 --verify")
+
+    def test_metrics_wait_until_there_is_space(self):
+        # Something else fills the disk while the run goes on, and is removed later.
+        disk, kept, log = self.folder / "disk", self.folder / "kept", self.folder / "out.txt"
+        fill = (f"(until grep -q tokens/s {log}; do sleep 0.02; done; dd if=/dev/zero of={disk}/filler bs=1k status=none; "
+                f"until grep -q WARNING {log}; do sleep 0.02; done; rm {disk}/filler) 2>/dev/null &")
+        result = self.on_small_disk("2m", "--run.steps 700", 1, kept, fill)
+        self.assertEqual(result.returncode, 0, result)
+        self.assertIn("WARNING    metrics wait in memory: there is no space", result.stdout)
+        self.assertIn("metrics    are written again", result.stdout)
+        self.assertEqual(metric(kept, "train/step"), list(range(1, 701)))
+
+
+class Killed(ProgramTest):
+    def test_killed_at_any_moment_a_run_ends_with_the_same_losses(self):
+        chance = random.Random(7)
+        words = "--run.steps 40 --checkpoint.every 1 --checkpoint.keep 2 --model.dropout 0.1"
+        for ranks, mesh in [(1, ""), (2, "--parallel.data 2")]:
+            begin = time.monotonic()
+            whole = self.train(f"whole{ranks}", f"{words} {mesh}", ranks)
+            length = time.monotonic() - begin
+            run, kills, rounds = self.folder / f"run{ranks}", 0, 0
+            while kills < KILLS // 2:
+                rounds += 1
+                shutil.rmtree(run, ignore_errors=True)  # a new run, killed until it ends
+                while True:
+                    process = start("train", self.training(run.name, f"{words} {mesh}"), ranks)
+                    time.sleep(chance.uniform(0, length))
+                    if process.poll() is None:
+                        kills += 1
+                        process.send_signal(signal.SIGKILL)
+                        self.end_ranks(run)
+                    result = finish(process)
+                    if result.code == 0:
+                        break
+                    self.assertEqual(result.code, -signal.SIGKILL, result)
+                self.assertEqual(metric(run, "train/step"), list(range(1, 41)))
+                self.assertEqual(metric(run, "train/loss"), metric(whole, "train/loss"))
+                self.assertEqual(parameters(checkpoint(run, 40)), parameters(checkpoint(whole, 40)))
+            print(f"{ranks} ranks: {kills} kills in {rounds} runs")
+
+    def end_ranks(self, run):
+        """The ranks of a launcher that was killed end by themselves, or are killed."""
+        for process in os.listdir("/proc"):
+            if not process.isdigit():
+                continue
+            try:
+                words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if str(self.folder).encode() in words and run.name.encode() in words:
+                try:
+                    os.kill(int(process), signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+
+class StartingFrom(ProgramTest):
+    def test_chosen_parameters_of_another_run(self):
+        other = self.train("other", "--run.dtype float32 --run.steps 3")
+        source = checkpoint(other, 3)
+        run = self.train("run", f"--run.seed 5 --run.steps 1 --optimizer.learning_rate 1e-30 "
+                                f"--checkpoint.load {source} --checkpoint.load_only embedding.*,blocks.1.*")
+        fresh = self.train("fresh", "--run.seed 5 --run.steps 1 --optimizer.learning_rate 1e-30")
+        with h5py.File(checkpoint(run, 1)) as ours, h5py.File(source) as theirs, h5py.File(checkpoint(fresh, 1)) as new:
+            for name, data in ours["model"].items():
+                origin = theirs if name.startswith(("embedding.", "blocks.1.")) else new
+                np.testing.assert_allclose(data[...], origin["model"][name][...], rtol=0, atol=1e-25, err_msg=name)
+                self.assertEqual(data.attrs["dtype"], "float64")
+        # The run has a checkpoint now: it goes on, and does not load again.
+        result = self.run_program("train", self.training("run", f"--run.seed 5 --run.steps 2 --checkpoint.load {source}"))
+        self.assertIn("resumed", result.out)
+        self.assertNotIn("loaded", result.out)
+
+    def test_what_does_not_fit_is_said(self):
+        other = self.train("other")
+        source = checkpoint(other, 4)
+        for words, part in [
+            ("--model.width 64", "embedding.weight is [257, 32], this configuration wants [257, 64]"),
+            ("--model.width 64 --checkpoint.load_only blocks.0.*", "blocks.0.mixer_norm.weight is [32]"),
+            ("--model.layers 3", "lacks /model/blocks.2."),
+            ("--checkpoint.load_only head.*", "no parameter of this model is called 'head.*'"),
+            (f"--run.resume {source}", "exclude each other"),
+        ]:
+            for ranks, mesh in [(1, ""), (2, "--parallel.tensor 2")]:
+                words_all = self.training("run", f"{words} {mesh} --checkpoint.load {source}")
+                result = self.run_program("train", words_all, ranks, expected=USER)
+                self.assertEqual(len(result.errors), 1, result)
+                self.assertIn(part, result.errors[0])
+        result = self.run_program("train", self.training("run", "--checkpoint.load_only head.*"), expected=USER)
+        self.assertIn("checkpoint.load", result.errors[0])
+
+
+class Inspect(ProgramTest):
+    def test_comparison(self):
+        one = checkpoint(self.train("one", "--run.steps 2"), 2)
+        longer = checkpoint(self.train("longer", "--run.steps 2 --checkpoint.every 1 --checkpoint.keep 0"), 1)
+        other = checkpoint(self.train("other", "--run.steps 2 --model.layers 1 --run.dtype float32"), 2)
+        self.assertIn("0 differ", self.run_program("inspect", f"{one} --compare {one}").out)
+        text = self.run_program("inspect", f"{one} --compare {longer}", expected=1).out
+        self.assertIn("step             2 and 1", text)
+        self.assertIn("/model/embedding.weight", text)
+        self.assertIn("elements differ, at most by", text)
+        text = self.run_program("inspect", f"{one} --compare {other}", expected=1).out
+        self.assertIn(f"only in {one}", text)
+        self.assertIn("float64 and float32", text)
+        with h5py.File(one, "r+") as file:
+            file["model/embedding.weight"][3, 4] += 0.5
+            before = file["model/embedding.weight"][3, 4]
+        text = self.run_program("inspect", f"{one} --compare {longer}", expected=1).out
+        self.assertTrue(before)
+        self.run_program("inspect", f"{one}")  # its description is whole
+        result = self.run_program("inspect", f"{one} --verify", expected=USER)
+        self.assertIn("is damaged: /model/embedding.weight", result.errors[0])
+
+    def test_what_it_cannot_do_is_said(self):
+        for words in ["", "--verify", "a b", "a --compare", "export a", "import a"]:
+            result = self.run_program("inspect", words, expected=USER)
+            self.assertEqual(len(result.errors), 1, result)
+
+
+if __name__ == "__main__":
+    programs.main()

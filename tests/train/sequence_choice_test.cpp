@@ -1,0 +1,86 @@
+// parallel.sequence_method = auto, from rates that are given: a method for each kind of layer, within the memory limit.
+#include "train/sequence_choice.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "train/step_account.hpp"
+
+namespace longspan {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr std::int64_t kVocabulary = 257;
+
+TrainConfig on_four_ranks(const std::string& mixers) {
+  TrainConfig c;
+  c.model.layers = 4;
+  c.model.width = 32;
+  c.model.heads = 4;
+  c.model.mixers = mixers;
+  c.data.task = "mqar";
+  c.data.sequence_length = 1024;
+  c.data.batch = 2;
+  c.parallel.sequence = 4;
+  return c;
+}
+
+// Messages at `bytes_per_second` in every direction; all-to-all as named.
+MachineRates rates(double bytes_per_second, double all_to_all) {
+  const LinkRates link{.one_way = bytes_per_second, .both_ways = bytes_per_second, .all_to_all = all_to_all};
+  return {.forward = 1e9, .backward = 1e9, .all = link, .inner = link, .outer = link};
+}
+
+std::size_t bytes_with(TrainConfig config, const std::string& method) {
+  config.parallel.sequence_method = method;
+  return account_fullest_rank(config, 0, kVocabulary).peak_total;
+}
+
+TEST(SequenceChoice, LayersWithTheSameWindowAreOneKind) {
+  const TrainConfig c = on_four_ranks("attention:16,gla,attention,attention:16");
+  const std::vector<AttentionKind> kinds = attention_kinds(c, 2);
+  ASSERT_THAT(kinds, SizeIs(2));
+  EXPECT_EQ(kinds[0].spread.mask.window, 16);
+  EXPECT_THAT(kinds[0].layers, ElementsAre(0u, 3u));
+  EXPECT_EQ(kinds[1].spread.mask.window, 0);
+  EXPECT_THAT(kinds[1].layers, ElementsAre(2u));
+}
+
+TEST(SequenceChoice, EveryKindOfLayerGetsItsOwn) {
+  TrainConfig c = on_four_ranks("attention:16,gla,attention,attention:16");
+  c.parallel.sequence_shard = "contiguous";
+  const std::vector<AttentionKind> kinds = attention_kinds(c, 2);
+  // Slow links: edges alone for the windows; heads for positions where all keys must meet all queries.
+  const SequenceChoice choice = choose_by_rates(c, kinds, {rates(1e6, 1e6), rates(1e6, 1e9)}, kVocabulary);
+  EXPECT_EQ(choice.methods, "window*2,ulysses,window");
+  EXPECT_THAT(choice.reasons, ElementsAre(HasSubstr("layers with a window of 16: window, chosen"),
+                                          HasSubstr("layers without a window: ulysses, chosen")));
+  c.parallel.sequence_method = choice.methods;
+  EXPECT_NO_THROW(check(c));
+}
+
+TEST(SequenceChoice, AMethodThatDoesNotFitIsLeftAside) {
+  TrainConfig c = on_four_ranks("attention");
+  const std::vector<AttentionKind> kinds = attention_kinds(c, 2);
+  const MachineRates fast_exchange = rates(1e6, 1e9);
+  const auto chosen = [&] { return choose_by_rates(c, kinds, {fast_exchange}, kVocabulary); };
+  ASSERT_EQ(chosen().methods, "ulysses");
+  const std::size_t ulysses = bytes_with(c, "ulysses"), ring = bytes_with(c, "ring");
+  ASSERT_LT(ring, ulysses);
+  c.run.memory_limit = static_cast<std::int64_t>(ulysses);
+  EXPECT_EQ(chosen().methods, "ulysses");
+  c.run.memory_limit = static_cast<std::int64_t>(ulysses) - 1;
+  const SequenceChoice thrifty = chosen();
+  EXPECT_NE(thrifty.methods, "ulysses");
+  EXPECT_LE(bytes_with(c, thrifty.methods), static_cast<std::size_t>(c.run.memory_limit));
+  EXPECT_THAT(thrifty.reasons.front(), HasSubstr("(too large for run.memory_limit)"));
+  c.run.memory_limit = 1000;
+  EXPECT_EQ(chosen().methods, "ulysses");
+  EXPECT_THAT(chosen().reasons.front(), HasSubstr("though nothing fits"));
+}
+
+}  // namespace
+}  // namespace longspan
