@@ -46,6 +46,7 @@ class Variable {
   Slot gradient_slot() const;
   // Gives the value up where nothing but its gradient will be asked for, which then comes whole (add_gradient).
   void release_value() const { state_->value = Tensor(); }
+  void restore_value(Tensor value) const { state_->value = std::move(value); }
   // Hands the gradient over and forgets it.
   Tensor take_gradient() const { return std::exchange(state_->gradient, Tensor()); }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.hpp"
 #include "config/mixer_pattern.hpp"
+#include "config/recompute.hpp"
 #include "config/run_config.hpp"
 #include "config/value_text.hpp"
 
@@ -81,6 +82,7 @@ void check_parallel(const ParallelConfig& parallel) {
   at_least("parallel.sequence", parallel.sequence, 1);
   at_least("parallel.microbatches", parallel.microbatches, 1);
   at_least("parallel.virtual_stages", parallel.virtual_stages, 0);
+  if (parallel.recompute != "fit") parse_recompute(parallel.recompute);
   require(parallel.zero >= 0 && parallel.zero <= 3, "parallel.zero = {} is no stage of ZeRO; use 0, 1, 2 or 3",
           parallel.zero);
 }
@@ -200,6 +202,8 @@ void check(const TrainConfig& config) {
   check_objective(config);
   check_shares(config);
   check_sequence_method(config);
+  require(config.parallel.recompute != "fit" || config.run.memory_limit > 0,
+          "parallel.recompute = fit needs a limit to fit; set run.memory_limit or use none, selective or block");
   check_optimizer(config.optimizer);
   at_least("checkpoint.every", config.checkpoint.every, 0);
   at_least("checkpoint.keep", config.checkpoint.keep, 0);

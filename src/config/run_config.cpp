@@ -57,8 +57,10 @@ void bind(Options& options, ParallelConfig& config) {
       .add("parallel.stage_layers", config.stage_layers,
            "Layers of each chunk from first to last, as 3,4,4,1; empty: shared by their cost, the head's included.")
       .add("parallel.microbatches", config.microbatches, "Parts of a data rank's batch that run one after the other.")
-      .add_choice("parallel.recompute", config.recompute, {"none", "block"},
-                  "What is computed again in the backward pass instead of being kept.")
+      .add("parallel.recompute", config.recompute,
+           "What is computed again in the backward pass instead of being kept: none; selective, what is cheap (norms, "
+           "non-linearities, joined heads); block, all but the inputs of blocks; every:K, so in every K-th block; or "
+           "fit, the least of these that run.memory_limit allows.")
       .add("parallel.zero", config.zero,
            "What the data and sequence ranks share instead of each holding all of it (ZeRO): 0 nothing, 1 optimizer "
            "states and master weights, 2 gradients too, 3 parameters too.");

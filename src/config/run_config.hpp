@@ -35,7 +35,7 @@ struct ParallelConfig {
   std::int64_t virtual_stages = 0;       // chunks of the model a stage; 0: as the schedule has
   std::string stage_layers;              // layers of each chunk, 3,4,4,1; empty: by their cost
   std::int64_t microbatches = 1;         // per step and data rank
-  std::string recompute = "none";        // none, block
+  std::string recompute = "none";        // none, selective, block, every:K, fit (config/recompute.hpp)
   std::int64_t zero = 0;                 // stage of ZeRO, 0 to 3
 };
 

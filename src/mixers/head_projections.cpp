@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/remake.hpp"
 #include "ops/heads.hpp"
 
 namespace longspan {
@@ -56,7 +57,15 @@ Variable HeadProjections::join(const Context& context, const Variable& o) const 
     ops::split_heads(dmerged, {}, dheads);
     o.add_gradient(dheads);
   });
-  return output_.forward(context, merged);
+  const Variable y = output_.forward(context, merged);
+  if (context.remake) {
+    remake_in_backward(context.tape, merged, [=, shape = merged.value().shape()](Tape&) {
+      const Variable again(Tensor::empty(shape, o.value().dtype()));
+      ops::merge_heads(o.value(), {}, again.value());
+      return again;
+    });
+  }
+  return y;
 }
 
 }  // namespace longspan

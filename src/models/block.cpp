@@ -4,6 +4,7 @@
 
 #include "autograd/functions/basic.hpp"
 #include "autograd/functions/tensor_axis.hpp"
+#include "autograd/remake.hpp"
 
 namespace longspan {
 namespace {
@@ -45,7 +46,13 @@ Variable Block::add_branch(const Context& context, const Variable& x, const Norm
   const Comm& axis = context.mesh.tensor();
   const Shape whole{context.batch, context.sequence.shard.local_length(), x.value().dim(-1)};
   const Variable input = gather_rows(context.tape, norm.forward(context, x), whole, axis);
-  return residual(context, x, scatter_rows(context.tape, layer(input), axis), site);
+  const Variable branch = layer(input);
+  if (context.remake) {
+    remake_in_backward(context.tape, input, [context, x, &norm, whole](Tape& tape) {
+      return gather_rows(tape, norm.forward(with_tape(context, tape), x), whole, context.mesh.tensor());
+    });
+  }
+  return residual(context, x, scatter_rows(context.tape, branch, axis), site);
 }
 
 Variable Block::add_feed_forward(const Context& context, const Variable& x) const {

@@ -19,6 +19,7 @@ class Block {
   Variable extend(const Context& context, const Variable& x, MixerCache& cache) const;
   const Mixer& mixer() const { return *mixer_; }
   int group() const { return group_; }
+  int layer() const { return layer_; }
 
  private:
   template <class Layer>

@@ -160,7 +160,7 @@ Variable Decoder::blocks(const Context& context, const Variable& x, int chunk, c
     const Block* block = blocks_[static_cast<std::size_t>(i)].get();
     const bool last = i + 1 == mine.end && chunk + 1 == split_.chunks();
     enter(context, {block->group()}, last ? head_groups() : block_groups(chunk, i + 1), done);
-    if (settings_.recompute_blocks) {
+    if (settings_.recompute.whole_block(block->layer())) {
       y = recompute(context.tape, y, [block, outer = context](Tape& tape, const Variable& input) {
         return block->forward(with_tape(outer, tape), input);
       });

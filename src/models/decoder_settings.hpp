@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/model_config.hpp"
+#include "config/recompute.hpp"
 #include "layout/sequence_shard.hpp"
 #include "mixers/mixer.hpp"
 
@@ -16,8 +17,8 @@ struct DecoderSettings {
   std::int64_t max_length = 0;              // of learned positions and of mixers with an entry a position
   ShardKind shard = ShardKind::contiguous;  // of the sequence
   bool mask_documents = false;              // mixers stay inside a document
-  bool recompute_blocks = false;            // keep only each block's input
-  std::string sequence_method = "ring";     // of attention, a pattern over the layers
+  Recompute recompute = {};
+  std::string sequence_method = "ring";  // of attention, a pattern over the layers
   int sequence_inner = 1;
 };
 

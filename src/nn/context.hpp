@@ -68,6 +68,7 @@ struct Context {
   std::vector<std::vector<std::int64_t>> document_starts;
   std::uint64_t dropout_key = 0;  // of the seed and the step; 0 outside training, where nothing is dropped
   Tensor dropout_rows;            // int64 [rows]: global numbers of the residual rows that this rank holds
+  bool remake = false;            // drop what is cheap to make again until backward (autograd/remake.hpp)
   std::shared_ptr<VisibilityCache> visibility = std::make_shared<VisibilityCache>();
 
   bool training() const { return dropout_key != 0; }
@@ -75,8 +76,8 @@ struct Context {
 
 // The same context on another tape (a segment that is computed again).
 inline Context with_tape(const Context& c, Tape& tape) {
-  return {tape,          c.mesh,         c.sequence,  c.batch, c.first_sequence, c.document_starts,
-          c.dropout_key, c.dropout_rows, c.visibility};
+  return {tape,          c.mesh,         c.sequence, c.batch,     c.first_sequence, c.document_starts,
+          c.dropout_key, c.dropout_rows, c.remake,   c.visibility};
 }
 
 // Global number of every local row, (first_sequence + b) * T + position: what dropout counts by.

@@ -52,7 +52,8 @@ Variable in_contiguous_run(const Context& context, const Variable& x, const Cont
                       .batch = context.batch,
                       .first_sequence = context.first_sequence,
                       .document_starts = context.document_starts,
-                      .dropout_key = context.dropout_key};
+                      .dropout_key = context.dropout_key,
+                      .remake = context.remake};
   const Variable y = mix(inner, exchange_rows(context.tape, x, run->enter, axis));
   return exchange_rows(context.tape, y, run->leave, axis);
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "autograd/functions/basic.hpp"
+#include "autograd/remake.hpp"
 
 namespace longspan {
 namespace {
@@ -31,10 +32,13 @@ FeedForward::FeedForward(ParameterStore& store, const std::string& name, const M
 
 Variable FeedForward::forward(const Context& context, const Variable& x) const {
   Tape& tape = context.tape;
-  const Variable up = up_.forward(context, x);
-  const Variable hidden =
-      gate_ ? swiglu(tape, gate_->forward(context, x), up) : activation(tape, ops::Activation::gelu, up);
-  return down_.forward(context, hidden);
+  const Variable up = up_.forward(context, x), gate = gate_ ? gate_->forward(context, x) : Variable();
+  const auto bend = [up, gate](Tape& onto) {
+    return gate.defined() ? swiglu(onto, gate, up) : activation(onto, ops::Activation::gelu, up);
+  };
+  const Variable hidden = bend(tape), y = down_.forward(context, hidden);
+  if (context.remake) remake_in_backward(tape, hidden, bend);
+  return y;
 }
 
 }  // namespace longspan

@@ -76,6 +76,7 @@ Lines describe_work(const Session& session) {
                                 device::description(), shard));
   if (config.parallel.zero > 0) lines.add("zero", describe_zero(session));
   for (const std::string& reason : session.sequence_choice()) lines.add("sequence", reason);
+  if (!session.recompute_choice().empty()) lines.add("recompute", session.recompute_choice());
   if (config.parallel.pipeline > 1) lines.add("pipeline", describe_pipeline(session));
   if (const TokenStore* corpus = session.corpus()) {
     const TokenStoreInfo& info = corpus->info();

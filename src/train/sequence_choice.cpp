@@ -62,6 +62,7 @@ std::string methods_of(const Combination& chosen, const std::vector<Ranking>& ra
 bool fits(TrainConfig config, const std::string& methods, std::int64_t vocabulary) {
   if (config.run.memory_limit == 0) return true;
   config.parallel.sequence_method = methods;
+  if (config.parallel.recompute == "fit") config.parallel.recompute = "block";  // chosen next, at most that
   try {
     for (int stage = 0; stage < config.parallel.pipeline; ++stage) account_fullest_rank(config, stage, vocabulary);
   } catch (const EnvironmentError&) {

@@ -12,6 +12,7 @@
 #include "mixers/mixer.hpp"
 #include "mixers/sequence/choose.hpp"
 #include "train/pipeline_config.hpp"
+#include "train/recompute_choice.hpp"
 #include "train/sequence_choice.hpp"
 
 namespace longspan {
@@ -80,11 +81,16 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
       shard_(shard_kind(config), config.data.sequence_length, mesh_.shape().sequence, mesh_.at().sequence),
       store_(mesh_.shape(), mesh_.at(), static_cast<int>(config.parallel.zero)) {
   const std::shared_ptr<const SequenceSource> source = make_source(config_, corpus_);
+  const std::int64_t words = corpus_ ? corpus_->info().vocabulary : source->vocabulary();
   if (config_.parallel.sequence_method == "auto") {
-    SequenceChoice choice =
-        choose_sequence_methods(config_, mesh_, corpus_ ? corpus_->info().vocabulary : source->vocabulary());
+    SequenceChoice choice = choose_sequence_methods(config_, mesh_, words);
     config_.parallel.sequence_method = choice.methods;
     sequence_choice_ = std::move(choice.reasons);
+  }
+  if (config_.parallel.recompute == "fit") {
+    RecomputeChoice choice = choose_recompute(config_, mesh_.world(), words);
+    config_.parallel.recompute = choice.recompute;
+    recompute_choice_ = std::move(choice.reason);
   }
   MemoryPool::instance().set_limit(static_cast<std::size_t>(config_.run.memory_limit));
   loader_ = std::make_unique<Loader>(source,
@@ -98,7 +104,7 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
                                  .max_length = config_.data.sequence_length,
                                  .shard = shard_.kind(),
                                  .mask_documents = config_.data.mask_documents,
-                                 .recompute_blocks = config_.parallel.recompute == "block",
+                                 .recompute = parse_recompute(config_.parallel.recompute),
                                  .sequence_method = config_.parallel.sequence_method,
                                  .sequence_inner = sequence_inner_};
   decoder_ = std::make_unique<Decoder>(settings, pipeline_split(config_, settings, schedule_), store_);

@@ -46,6 +46,8 @@ class Session {
   // Why parallel.sequence_method is what it is, a sentence for each kind of attention layer; none where the
   // configuration named it.
   const std::vector<std::string>& sequence_choice() const { return sequence_choice_; }
+  // Likewise of parallel.recompute = fit.
+  const std::string& recompute_choice() const { return recompute_choice_; }
 
   // Distinct parameters of the whole model.
   std::int64_t parameters() const;
@@ -65,6 +67,7 @@ class Session {
   Schedule schedule_;
   int sequence_inner_;
   std::vector<std::string> sequence_choice_;
+  std::string recompute_choice_;
   Mesh mesh_;
   Dtype dtype_;
   std::shared_ptr<const TokenStore> corpus_;

@@ -126,7 +126,7 @@ TEST_F(MeshEquality, EveryWayAcrossTheSequenceAxis) {
     const std::size_t count = world().size() <= 4 ? methods.size() : 2;
     for (std::size_t i = 0; i < count; ++i) {
       c.parallel.sequence_method = methods[turn++ % methods.size()];
-      c.parallel.recompute = i % 2 == 0 ? "none" : "block";
+      c.parallel.recompute = kRecompute[i % kRecompute.size()];
       const Outcome mesh = run_steps(c, shape, world(), 2);
       EXPECT_LT(loss_deviation(mesh, one), kTolerance) << c.parallel.sequence_method << " on " << shape.str();
       EXPECT_LT(gradient_deviation(mesh, one), kTolerance) << c.parallel.sequence_method << " on " << shape.str();

@@ -76,7 +76,7 @@ TEST_F(ScheduleEquality, EveryScheduleOnEveryMeshKeptAndRecomputed) {
     const std::size_t count = world().size() <= 4 ? 2 * names.size() : 2;
     for (std::size_t i = 0; i < count; ++i, ++turn) {
       c.parallel.schedule = names[turn % names.size()];
-      c.parallel.recompute = turn / names.size() % 2 == 0 ? "none" : "block";
+      c.parallel.recompute = kRecompute[turn / names.size() % kRecompute.size()];
       expect_equal(c, shape, one, 2);
     }
   }

@@ -83,7 +83,7 @@ TEST_F(Zero, EveryStageOnEveryMesh) {
     if (world().size() > 8 && turn % 4 != 0) continue;
     for (const int zero : kStages) {
       if (world().size() > 4 && turn % 3 + 1 != zero) continue;
-      c.parallel.recompute = turn % 2 == 0 ? "none" : "block";
+      c.parallel.recompute = kRecompute[turn % kRecompute.size()];
       expect_equal(c, zero, shape, one);
     }
   }
@@ -105,7 +105,7 @@ TEST_F(Zero, EverySchedule) {
   for (const std::string& name : schedule_names()) {
     for (const int zero : {2, 3}) {
       c.parallel.schedule = name;
-      c.parallel.recompute = turn / 2 % 2 == 0 ? "none" : "block";
+      c.parallel.recompute = kRecompute[turn / 2 % kRecompute.size()];
       c.model.tied_embeddings = turn % 4 != 1;
       expect_equal(c, zero, shapes[turn % shapes.size()], c.model.tied_embeddings ? tied : untied);
       ++turn;

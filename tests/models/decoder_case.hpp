@@ -18,11 +18,10 @@ class OneRankDecoder {
  public:
   static constexpr std::int64_t kVocabulary = 13, kLength = 9;
 
-  explicit OneRankDecoder(const ModelConfig& model, bool recompute = false)
+  explicit OneRankDecoder(const ModelConfig& model, const Recompute& recompute = {})
       : mesh_(world().split("self", world().rank(), 0), {}),
         store_({}, {}),
-        decoder_({.model = model, .vocabulary = kVocabulary, .max_length = kLength, .recompute_blocks = recompute},
-                 store_) {
+        decoder_({.model = model, .vocabulary = kVocabulary, .max_length = kLength, .recompute = recompute}, store_) {
     store_.allocate(Dtype::float64, 4);
   }
 
@@ -51,7 +50,8 @@ class OneRankDecoder {
                           .sequence = sequence,
                           .batch = 1,
                           .dropout_key = dropout_key,
-                          .dropout_rows = make_dropout_rows(shard, 1, 0)};
+                          .dropout_rows = make_dropout_rows(shard, 1, 0),
+                          .remake = decoder_.settings().recompute.selective};
     const Variable x = decoder_.blocks(context, decoder_.embed(context, Tensor::from_host(tokens, {1, n})));
     const double sum = decoder_.loss(context, x, Tensor::from_host(targets, {1, n}), 1.0).loss;
     if (backward) tape.backward();

@@ -1,9 +1,11 @@
-// parallel.sequence_method = auto, from rates that are given: a method for each kind of layer, within the memory limit.
+// What a run chooses by itself: parallel.sequence_method = auto, from rates that are given, a method for each kind of
+// layer; parallel.recompute = fit. Both within the memory limit.
 #include "train/sequence_choice.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "train/recompute_choice.hpp"
 #include "train/step_account.hpp"
 
 namespace longspan {
@@ -37,6 +39,44 @@ MachineRates rates(double bytes_per_second, double all_to_all) {
 std::size_t bytes_with(TrainConfig config, const std::string& method) {
   config.parallel.sequence_method = method;
   return account_fullest_rank(config, 0, kVocabulary).peak_total;
+}
+
+std::size_t bytes_recomputing(TrainConfig config, const std::string& recompute) {
+  config.parallel.recompute = recompute;
+  return account_fullest_rank(config, 0, kVocabulary).peak_total;
+}
+
+TEST(RecomputeChoice, TakesTheLeastThatFits) {
+  TrainConfig c = on_four_ranks("attention");
+  const std::vector<std::string> cheapest_first = {"none", "selective", "every:4", "every:2", "block"};
+  for (const std::string& expected : cheapest_first) {
+    c.run.memory_limit = static_cast<std::int64_t>(bytes_recomputing(c, expected));
+    const std::string chosen = choose_recompute(c, kVocabulary).recompute;
+    // Nothing that is cheaper fits the same limit.
+    for (const std::string& cheaper : cheapest_first) {
+      if (cheaper == chosen) break;
+      EXPECT_THROW(bytes_recomputing(c, cheaper), EnvironmentError) << cheaper << " before " << chosen;
+    }
+    EXPECT_LE(bytes_recomputing(c, chosen), static_cast<std::size_t>(c.run.memory_limit));
+    if (expected == "none" || expected == "selective" || expected == "block") EXPECT_EQ(chosen, expected);
+  }
+  c.run.memory_limit = 1000;
+  EXPECT_EQ(choose_recompute(c, kVocabulary).recompute, "block");
+  EXPECT_THAT(choose_recompute(c, kVocabulary).reason, HasSubstr("does not fit"));
+}
+
+// A token keeps less by what is made again: two norms and the joined heads of width D, the feed-forward's hidden F.
+TEST(RecomputeChoice, SelectiveDropsTheCheapRest) {
+  TrainConfig c = on_four_ranks("attention");
+  c.run.dtype = "float64";
+  const auto kept = [&](std::int64_t layers, const std::string& recompute) {
+    c.model.layers = layers;
+    c.parallel.recompute = recompute;
+    return static_cast<std::int64_t>(account_fullest_rank(c, 0, kVocabulary).peak_of(Memory::activations));
+  };
+  const std::int64_t all = kept(6, "none") - kept(5, "none"), rest = kept(6, "selective") - kept(5, "selective");
+  const std::int64_t tokens = c.data.batch * c.data.sequence_length / c.parallel.sequence;
+  EXPECT_EQ(all - rest, tokens * (3 * c.model.width + c.model.feed_forward_width()) * 8);
 }
 
 TEST(SequenceChoice, LayersWithTheSameWindowAreOneKind) {
