@@ -4,7 +4,6 @@
 #include <format>
 
 #include "base/error.hpp"
-#include "base/text.hpp"
 #include "comm/together.hpp"
 #include "train/step_account.hpp"
 
