@@ -43,7 +43,10 @@ class StopSignal(ProgramTest):
         process = start("train", self.training("run", f"--run.steps {STEPS}"), 1)
         while process.poll() is None and not self.hears(process):
             time.sleep(0.001)
+        self.assertFalse((self.folder / "run").exists(), "signals are heard too late")
         os.kill(process.pid, signal.SIGTERM)
+        time.sleep(0.05)
+        os.kill(process.pid, signal.SIGTERM)  # the same request, passed on by another messenger
         stopped = finish(process)
         self.assertEqual(stopped.code, 75, stopped)
         steps = metric(self.folder / "run", "train/step")
