@@ -4,10 +4,12 @@
 #include "comm/runtime.hpp"
 #include "config/free_axis.hpp"
 #include "train/plan.hpp"
+#include "train/signals.hpp"
 #include "train/trainer.hpp"
 
 int main(int argc, char** argv) {
   using namespace longspan;
+  watch_stop_signals();
   return run_program(argc, argv, [&](const Comm& world) {
     TrainConfig config;
     Options options("longspan-train",

@@ -9,6 +9,7 @@ from .quantities import axis_unit, quantity
 TITLES = {
     "tokens_per_second": "Throughput", "step_seconds": "Step time", "grad_norm": "Gradient norm",
     "learning_rate": "Learning rate", "peak_bytes": "Peak memory of the fullest rank",
+    "skipped": "Skipped updates",
     "comm_bytes": "Communication by axis", "comm_seconds": "Time in communication by axis",
     "memory_bytes": "Memory by category",
 }  # fmt: skip
@@ -17,6 +18,7 @@ AXES = {"step", "tokens", "seconds", "loss"}  # of charts, or drawn by loss_pane
 ORDER = ["accuracy", "tokens_per_second", "step_seconds", "grad_norm", "learning_rate", "peak_bytes"]  # then any other column
 GROUPS = ["data", "tensor", "pipeline", "sequence", "replicas", "model", "ends", "world"]
 STEADY = {"learning_rate", "peak_bytes"}  # need no mean
+RARE = {"skipped"}  # drawn where it is not 0 throughout
 VALIDATION = look(1)[0]
 
 
@@ -143,7 +145,8 @@ def family_panel(runs, family):
 
 def panels(runs):
     """All charts as HTML figures, the loss first."""
-    found = dict.fromkeys(c for run in runs for c in run.train.columns if "/" not in c and c not in AXES)
+    found = dict.fromkeys(c for run in runs for c in run.train.columns
+                          if "/" not in c and c not in AXES and (c not in RARE or run.train[c].any()))
     columns = [c for c in ORDER if c in found] + [c for c in found if c not in ORDER]
     families = dict.fromkeys(f for run in runs for f in run.families())
     charts = loss_panels(runs)

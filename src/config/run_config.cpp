@@ -25,6 +25,8 @@ void bind(Options& options, RunConfig& config) {
       .add_bytes("run.memory_limit", config.memory_limit,
                  "Tensor memory a rank may hold, bytes (512M, 8G); 0: no limit.")
       .add("run.log_every", config.log_every, "Steps between two lines of the log.")
+      .add("run.patience", config.patience,
+           "Steps in a row without a finite loss and gradient norm, each skipped, that end the run.")
       .add(
           "run.trace", config.trace,
           "Step whose pipeline is timed on every rank and written to the run's folder as trace.json (Chrome, Perfetto) "

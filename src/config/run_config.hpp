@@ -20,6 +20,7 @@ struct RunConfig {
   std::string resume = "auto";    // auto, never, or a checkpoint file
   std::int64_t memory_limit = 0;  // bytes a rank; 0: none
   std::int64_t log_every = 1;     // steps
+  std::int64_t patience = 10;     // skipped steps in a row that end the run
   std::int64_t trace = 0;         // step whose pipeline actions are timed; 0: none
 };
 

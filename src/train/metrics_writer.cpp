@@ -40,8 +40,8 @@ std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
 std::uint64_t bits(std::int64_t value) { return std::bit_cast<std::uint64_t>(value); }
 
 Row bits(const TrainRow& r) {
-  Row row = {bits(r.step),   bits(r.loss),    bits(r.accuracy),          bits(r.grad_norm), bits(r.learning_rate),
-             bits(r.tokens), bits(r.seconds), bits(r.tokens_per_second), bits(r.peak_bytes)};
+  Row row = {bits(r.step),   bits(r.loss),    bits(r.accuracy),          bits(r.grad_norm),  bits(r.learning_rate),
+             bits(r.tokens), bits(r.seconds), bits(r.tokens_per_second), bits(r.peak_bytes), bits(r.skipped)};
   for (const char* group : kCountedGroups) {
     const auto found = r.comm_bytes.find(group);
     row.push_back(bits(found == r.comm_bytes.end() ? std::int64_t{0} : found->second));
@@ -56,7 +56,7 @@ std::vector<Column> train_columns() {
                                  {"accuracy", "1", false},      {"grad_norm", "1", false},
                                  {"learning_rate", "1", false}, {"tokens", "token", true},
                                  {"seconds", "s", false},       {"tokens_per_second", "token/s", false},
-                                 {"peak_bytes", "byte", true}};
+                                 {"peak_bytes", "byte", true},  {"skipped", "1", true}};
   for (const char* group : kCountedGroups) columns.push_back({std::string("comm_bytes/") + group, "byte", true});
   return columns;
 }

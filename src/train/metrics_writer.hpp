@@ -24,6 +24,7 @@ struct TrainRow {
   double seconds = 0;       // since the start of the run
   double tokens_per_second = 0;
   std::int64_t peak_bytes = 0;                       // of the rank that holds most
+  std::int64_t skipped = 0;                          // 1: no update, as loss or gradient norm is not finite
   std::map<std::string, std::int64_t> comm_bytes{};  // by counted group, of this step, summed over the ranks
 };
 

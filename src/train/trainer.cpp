@@ -113,7 +113,6 @@ void Trainer::load_parameters() {
 
 int Trainer::run() {
   const TrainConfig& config = session_.config();
-  watch_stop_signals();
   matrix_rate_ = total_matrix_rate(session_);
   reporter_.say(std::format("matrix     {:.1f} GFLOP/s, all ranks together", matrix_rate_ / 1e9));
   // The first to read all tokens, and so the first to find a damaged one.
@@ -133,6 +132,7 @@ int Trainer::run() {
     ++steps_done_;
     tokens_ += result.tokens;
     report(result, timer.seconds());
+    count_skipped(result);
     if (traced) write_trace();
     const auto [stop, written] = agree();
     if (written) finish_saving();
@@ -177,7 +177,8 @@ void Trainer::report(const StepResult& result, double seconds) {
                .tokens = tokens_,
                .seconds = metrics_->seconds_before() + clock_.seconds(),
                .tokens_per_second = static_cast<double>(result.tokens) / seconds,
-               .peak_bytes = fullest};
+               .peak_bytes = fullest,
+               .skipped = result.skipped ? 1 : 0};
   for (std::size_t i = 0; i < kCountedGroups.size(); ++i) row.comm_bytes[kCountedGroups[i]] = bytes[i];
   metrics_->append_train(row);
   tell_about_metrics();
@@ -194,6 +195,20 @@ void Trainer::report(const StepResult& result, double seconds) {
                       .peak_bytes = static_cast<std::size_t>(fullest),
                       .seconds_left = clock_.seconds() / done * static_cast<double>(config.run.steps - steps_done_)},
                      steps_done_ == first_step_ + 1 || due(config.run.log_every) || steps_done_ == config.run.steps);
+}
+
+void Trainer::count_skipped(const StepResult& result) {
+  skipped_in_a_row_ = result.skipped ? skipped_in_a_row_ + 1 : 0;
+  if (!result.skipped) return;
+  const TrainConfig& config = session_.config();
+  const std::int64_t end = steps_done_ * config.data.batch;
+  reporter_.say(std::format("WARNING    step {} is skipped: loss {}, gradient norm {}; it read sequences {} to {}",
+                            steps_done_, result.loss, result.gradient_norm, end - config.data.batch, end - 1));
+  if (skipped_in_a_row_ < config.run.patience) return;
+  throw DivergedError(
+      "no finite loss and gradient norm in {} steps in a row, the last of them step {} (run.patience = {}); go on from "
+      "an earlier checkpoint with a lower optimizer.learning_rate or a longer optimizer.warmup",
+      skipped_in_a_row_, steps_done_, config.run.patience);
 }
 
 // Metrics that cannot be written do not end a run.

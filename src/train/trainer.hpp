@@ -24,6 +24,8 @@ class Trainer {
   void resume();
   void load_parameters();
   void report(const StepResult& result, double seconds);
+  // Says which sequences a skipped step read. DivergedError after run.patience such steps in a row.
+  void count_skipped(const StepResult& result);
   void tell_about_metrics();
   void write_trace();
   void validate();
@@ -47,6 +49,7 @@ class Trainer {
   std::string metrics_problem_;  // that was told
   Timer clock_;
   std::int64_t steps_done_ = 0, tokens_ = 0, saved_step_ = -1, first_step_ = 0;
+  std::int64_t skipped_in_a_row_ = 0;
   std::array<std::int64_t, kCountedGroups.size()> reported_bytes_{};  // counted up to the last report
   double matrix_rate_ = 0;                                            // FLOP/s of all ranks together
   std::unique_ptr<CheckpointSave> saving_;                            // a checkpoint on its way to the disk

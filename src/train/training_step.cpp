@@ -47,16 +47,13 @@ StepResult TrainingStep::gradients(std::int64_t step) {
   result.gradient_norm = gradient_norm(session_.store(), mesh);
   result.learning_rate = learning_rate(config.optimizer, step, config.run.steps);
   result.tokens = config.data.batch * config.data.sequence_length;
-  if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-    throw DivergedError(
-        "step {} has loss {} and gradient norm {}; lower optimizer.learning_rate or raise optimizer.warmup", step + 1,
-        result.loss, result.gradient_norm);
-  }
+  result.skipped = !std::isfinite(result.loss) || !std::isfinite(result.gradient_norm);
   return result;
 }
 
 StepResult TrainingStep::run(std::int64_t step) {
   const StepResult result = gradients(step);
+  if (result.skipped) return result;
   session_.optimizer().step(result.learning_rate, clip_scale(result.gradient_norm, session_.config().optimizer.clip));
   session_.store().share_values(session_.mesh());
   return result;

@@ -12,6 +12,7 @@ struct StepResult {
   double gradient_norm = 0;  // of the whole model, before clipping
   double learning_rate = 0;
   std::int64_t tokens = 0;  // that the model read
+  bool skipped = false;     // loss or gradient norm is not finite: no update may use these gradients
 };
 
 class TrainingStep {
@@ -19,10 +20,10 @@ class TrainingStep {
   // The session must be allocated for training before the first call.
   explicit TrainingStep(Session& session) : session_(session), reducer_(session.store(), session.mesh()) {}
 
-  // Loss and complete gradients of step number `step` (from 0), no update; the same loss and norm on every rank.
-  // DivergedError where one of them is not finite. Collective.
+  // Loss and complete gradients of step number `step` (from 0), no update. Loss and norm are sums over all ranks, the
+  // same bits on each, so that all agree on `skipped`. Collective.
   StepResult gradients(std::int64_t step);
-  // The same, then the update. Collective.
+  // The same, then the update, or none at all (weights, moments and the optimizer's count stay). Collective.
   StepResult run(std::int64_t step);
 
  private:

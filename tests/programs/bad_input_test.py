@@ -4,9 +4,9 @@ import subprocess
 
 import h5py
 import programs
-from programs import ProgramTest, checkpoint, command, environment
+from programs import ProgramTest, checkpoint, command, environment, metric
 
-USER, ENVIRONMENT = 2, 3
+USER, ENVIRONMENT, DIVERGED = 2, 3, 4
 
 
 class BadInput(ProgramTest):
@@ -25,6 +25,13 @@ class BadInput(ProgramTest):
 
     def files(self) -> set[str]:
         return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
+
+    def test_a_run_without_finite_losses(self):
+        words = "--run.dtype float32 --optimizer.learning_rate 1e38 --run.steps 40 --run.patience 3"
+        self.refuse(f"{words} --parallel.data 2", "in 3 steps in a row", "run.patience = 3", ranks=2, code=DIVERGED)
+        skipped = metric(self.folder / "run", "train/skipped")
+        self.assertEqual(skipped[-4:], [0, 1, 1, 1])
+        self.assertIn("it read sequences", (self.folder / "run" / "log.txt").read_text())
 
     # Configuration
 

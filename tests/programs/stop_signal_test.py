@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import programs
 from programs import ProgramTest, checkpoint, finish, metric, parameters, start
@@ -37,6 +38,43 @@ class StopSignal(ProgramTest):
         whole = self.train("whole", words, ranks)
         self.assertEqual(metric(run, "train/loss"), metric(whole, "train/loss"))
         self.assertEqual(parameters(checkpoint(run, STEPS)), parameters(checkpoint(whole, STEPS)))
+
+    def test_a_signal_before_the_first_step(self):
+        process = start("train", self.training("run", f"--run.steps {STEPS}"), 1)
+        while process.poll() is None and not self.hears(process):
+            time.sleep(0.001)
+        self.assertFalse((self.folder / "run").exists(), "signals are heard too late")
+        os.kill(process.pid, signal.SIGTERM)
+        time.sleep(0.05)
+        os.kill(process.pid, signal.SIGTERM)  # the same request, passed on by another messenger
+        stopped = finish(process)
+        self.assertEqual(stopped.code, 75, stopped)
+        steps = metric(self.folder / "run", "train/step")
+        self.assertEqual(steps, [1])
+        self.assertTrue(checkpoint(self.folder / "run", 1).exists())
+
+    def hears(self, process) -> bool:
+        """The launched program catches SIGTERM: it has begun, long before MPI is up."""
+        def catches(pid: str) -> bool:
+            status = Path("/proc", pid, "status").read_text()
+            return "longspan-train" in status and bool(int(status.split("SigCgt:")[1].split()[0], 16) >> 14 & 1)
+        try:
+            return catches(str(process.pid))
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    def test_a_second_signal_ends_a_run_at_once(self):
+        run = self.folder / "run"
+        process = start("train", self.training("run", "--run.steps 5 --data.batch 512 --data.sequence_length 512"), 1)
+        while not (run / "log.txt").exists():
+            self.assertIsNone(process.poll(), "the run ended before the signal")
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGTERM)
+        time.sleep(3.5)
+        os.kill(process.pid, signal.SIGTERM)
+        stopped = finish(process)
+        self.assertEqual(stopped.code, 3, stopped)
+        self.assertIn("second stop signal", stopped.errors[0])
 
     def test_SIGUSR1_stops_one_rank(self):
         self.check(signal.SIGUSR1, "", 1)

@@ -33,6 +33,7 @@ const Provenance kProvenance = {.version = "1",
 TrainRow train_row(std::int64_t step) {
   TrainRow row{.step = step, .loss = 5.0 / (1 + static_cast<double>(step)), .seconds = 0.5 * static_cast<double>(step)};
   row.tokens = 64 * step;
+  row.skipped = step % 2;
   row.comm_bytes = {{"data", 3}, {"ends", step}};
   return row;
 }
@@ -65,6 +66,7 @@ TEST(MetricsWriter, RowsAreReadableWhileTheFileIsWritten) {
     EXPECT_EQ(reader.column<std::int64_t>("train/step").size(), step + 1u);
     EXPECT_EQ(reader.column<double>("train/loss").back(), train_row(step).loss);
     EXPECT_EQ(reader.column<std::int64_t>("train/comm_bytes/ends").back(), step);
+    EXPECT_EQ(reader.column<std::int64_t>("train/skipped").back(), step % 2);
   }
   writer.append_validation({.step = 2, .loss = 1.5, .accuracy = 0.75, .bits_per_byte = 2.25});
   const Reader reader(folder.path("metrics.h5"));
