@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "checkpoint/provenance_attributes.hpp"
 #include "data/hdf5.hpp"
+#include "tensor/memory.hpp"
 
 namespace longspan {
 namespace {
@@ -42,10 +43,13 @@ std::uint64_t bits(std::int64_t value) { return std::bit_cast<std::uint64_t>(val
 Row bits(const TrainRow& r) {
   Row row = {bits(r.step),   bits(r.loss),    bits(r.accuracy),          bits(r.grad_norm),  bits(r.learning_rate),
              bits(r.tokens), bits(r.seconds), bits(r.tokens_per_second), bits(r.peak_bytes), bits(r.skipped)};
-  for (const char* group : kCountedGroups) {
-    const auto found = r.comm_bytes.find(group);
-    row.push_back(bits(found == r.comm_bytes.end() ? std::int64_t{0} : found->second));
-  }
+  const auto push = [&row](const auto& values, const std::string& key) {
+    const auto found = values.find(key);
+    row.push_back(found == values.end() ? 0 : bits(found->second));
+  };
+  for (const char* group : kCountedGroups) push(r.comm_bytes, group);
+  for (const char* group : kCountedGroups) push(r.comm_seconds, group);
+  for (int c = 0; c < kMemoryCategories; ++c) push(r.memory_bytes, to_string(static_cast<Memory>(c)));
   return row;
 }
 
@@ -58,6 +62,10 @@ std::vector<Column> train_columns() {
                                  {"seconds", "s", false},       {"tokens_per_second", "token/s", false},
                                  {"peak_bytes", "byte", true},  {"skipped", "1", true}};
   for (const char* group : kCountedGroups) columns.push_back({std::string("comm_bytes/") + group, "byte", true});
+  for (const char* group : kCountedGroups) columns.push_back({std::string("comm_seconds/") + group, "s", false});
+  for (int c = 0; c < kMemoryCategories; ++c) {
+    columns.push_back({std::string("memory_bytes/") + to_string(static_cast<Memory>(c)), "byte", true});
+  }
   return columns;
 }
 
@@ -115,11 +123,24 @@ class Table {
   hsize_t rows_ = 0;
 };
 
-// The rows of an old file. A run that was killed may have left columns of unequal length: the shortest counts.
+// HDF5 wants each group on the way to be there.
+bool has_dataset(hid_t file, const std::string& name) {
+  for (std::size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+    if (H5Lexists(file, name.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
+  }
+  return H5Lexists(file, name.c_str(), H5P_DEFAULT) > 0;
+}
+
+// The rows of an old file. A run that was killed may have left columns of unequal length: the shortest counts. A column
+// that the file's version did not have yet is zero.
 std::vector<Row> read_table(hid_t file, const std::string& group, const std::vector<Column>& columns,
                             const std::string& path) {
   std::vector<Row> rows;
   for (std::size_t c = 0; c < columns.size(); ++c) {
+    if (c > 0 && !has_dataset(file, group + "/" + columns[c].name)) {
+      for (Row& row : rows) row.push_back(0);
+      continue;
+    }
     const Handle dataset = hdf5::open_dataset(file, group + "/" + columns[c].name, path);
     const Handle space(H5Dget_space(dataset), H5Sclose);
     std::vector<std::uint64_t> column(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space)));

@@ -23,9 +23,11 @@ struct TrainRow {
   std::int64_t tokens = 0;  // trained on since step 0
   double seconds = 0;       // since the start of the run
   double tokens_per_second = 0;
-  std::int64_t peak_bytes = 0;                       // of the rank that holds most
-  std::int64_t skipped = 0;                          // 1: no update, as loss or gradient norm is not finite
-  std::map<std::string, std::int64_t> comm_bytes{};  // by counted group, of this step, summed over the ranks
+  std::int64_t peak_bytes = 0;                         // of the rank that holds most
+  std::int64_t skipped = 0;                            // 1: no update, as loss or gradient norm is not finite
+  std::map<std::string, std::int64_t> comm_bytes{};    // by counted group, of this step, summed over the ranks
+  std::map<std::string, double> comm_seconds{};        // likewise, in calls and waiting, of the rank that spent most
+  std::map<std::string, std::int64_t> memory_bytes{};  // peak so far by category, of the rank that holds most of it
 };
 
 struct ValidationRow {

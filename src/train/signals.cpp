@@ -10,11 +10,13 @@
 namespace longspan {
 namespace {
 
-// Launcher and scheduler may both pass on one and the same request; what comes this soon is no second one.
+// Launcher and scheduler may both pass on one and the same request; what comes this soon is no second one. Nor is
+// another signal: a scheduler sends SIGUSR1 and, when the time is up, SIGTERM.
 constexpr std::time_t kEchoSeconds = 2;
 
 volatile std::sig_atomic_t requested = 0;
 std::time_t first = 0;  // CLOCK_MONOTONIC; both signals are blocked in the handler, so nobody else is at it
+int first_number = 0;
 
 std::time_t now() {
   timespec time{};
@@ -23,11 +25,12 @@ std::time_t now() {
 }
 
 // Only what is allowed in a signal handler: write and _exit, no streams.
-void request_stop(int) {
+void request_stop(int number) {
   if (requested == 0) {
     first = now();
+    first_number = number;
     requested = 1;
-  } else if (now() - first > kEchoSeconds) {
+  } else if (number == first_number && now() - first > kEchoSeconds) {
     constexpr char kSentence[] = "error: ended at once by a second stop signal, without a checkpoint of this step\n";
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kSentence, sizeof kSentence - 1);
     _exit(static_cast<int>(ExitCode::environment));

@@ -1,5 +1,6 @@
 // SIGTERM and SIGUSR1 (what a scheduler sends before it takes the nodes) ask a run to stop after the present step, with
-// a checkpoint. A second one ends this rank at once, and the launcher then ends the others.
+// a checkpoint. The same signal a second time, seconds later, ends this rank at once, and the launcher then ends the
+// others.
 #pragma once
 
 namespace longspan {

@@ -1,6 +1,7 @@
 #include "train/trainer.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <format>
 #include <utility>
 
@@ -18,11 +19,11 @@
 namespace longspan {
 namespace {
 
-// Sums of small host values over ranks in one message.
-std::vector<std::int64_t> sum_over(const Comm& comm, const std::vector<std::int64_t>& values) {
+// Small host values of all ranks in one message.
+std::vector<std::int64_t> reduce_over(const Comm& comm, const std::vector<std::int64_t>& values, Reduce op) {
   const Tensor t =
       Tensor::from_host(values, {static_cast<std::int64_t>(values.size())}, Memory::communication, "totals");
-  comm.all_reduce(t);
+  comm.all_reduce(t, op);
   return t.to_host<std::int64_t>();
 }
 
@@ -156,30 +157,44 @@ int Trainer::run() {
   return static_cast<int>(ExitCode::done);
 }
 
+// What the step sent is summed over the ranks; of time and memory the rank counts that has most. Collective.
+void Trainer::add_resources(TrainRow& row) {
+  const Comm& world = session_.mesh().world();
+  const MemoryPool& pool = MemoryPool::instance();
+  std::vector<std::int64_t> bytes, most = {static_cast<std::int64_t>(pool.total().peak)};
+  for (std::size_t i = 0; i < kCountedGroups.size(); ++i) {
+    const CommCount now = CommCounters::instance().of_group(kCountedGroups[i]);
+    const CommCount before = std::exchange(reported_[i], now);
+    bytes.push_back(now.bytes - before.bytes);
+    most.push_back(std::llround((now.seconds - before.seconds) * 1e9));
+  }
+  for (int c = 0; c < kMemoryCategories; ++c) {
+    most.push_back(static_cast<std::int64_t>(pool.use(static_cast<Memory>(c)).peak));
+  }
+  bytes = reduce_over(world, bytes, Reduce::sum);
+  most = reduce_over(world, most, Reduce::max);
+  auto next = most.begin();
+  row.peak_bytes = *next++;
+  for (std::size_t i = 0; i < kCountedGroups.size(); ++i) {
+    row.comm_bytes[kCountedGroups[i]] = bytes[i];
+    row.comm_seconds[kCountedGroups[i]] = static_cast<double>(*next++) * 1e-9;
+  }
+  for (int c = 0; c < kMemoryCategories; ++c) row.memory_bytes[to_string(static_cast<Memory>(c))] = *next++;
+}
+
 void Trainer::report(const StepResult& result, double seconds) {
   const TrainConfig& config = session_.config();
-  const Comm& world = session_.mesh().world();
-  std::vector<std::int64_t> bytes;
-  for (std::size_t i = 0; i < kCountedGroups.size(); ++i) {
-    const std::int64_t now = CommCounters::instance().of_group(kCountedGroups[i]).bytes;
-    bytes.push_back(now - std::exchange(reported_bytes_[i], now));
-  }
-  bytes = sum_over(world, bytes);
-  const auto peak = static_cast<std::int64_t>(MemoryPool::instance().total().peak);
-  const std::int64_t fullest = world.all_reduce_value(peak, Reduce::max);
-  if (!metrics_) return;
-
   TrainRow row{.step = steps_done_,
                .loss = result.loss,
                .accuracy = result.accuracy,
                .grad_norm = result.gradient_norm,
                .learning_rate = result.learning_rate,
                .tokens = tokens_,
-               .seconds = metrics_->seconds_before() + clock_.seconds(),
                .tokens_per_second = static_cast<double>(result.tokens) / seconds,
-               .peak_bytes = fullest,
                .skipped = result.skipped ? 1 : 0};
-  for (std::size_t i = 0; i < kCountedGroups.size(); ++i) row.comm_bytes[kCountedGroups[i]] = bytes[i];
+  add_resources(row);
+  if (!metrics_) return;
+  row.seconds = metrics_->seconds_before() + clock_.seconds();
   metrics_->append_train(row);
   tell_about_metrics();
 
@@ -192,7 +207,7 @@ void Trainer::report(const StepResult& result, double seconds) {
                       .accuracy = session_.corpus() ? std::optional<double>() : result.accuracy,
                       .tokens_per_second = row.tokens_per_second,
                       .utilisation = flops / seconds / matrix_rate_,
-                      .peak_bytes = static_cast<std::size_t>(fullest),
+                      .peak_bytes = static_cast<std::size_t>(row.peak_bytes),
                       .seconds_left = clock_.seconds() / done * static_cast<double>(config.run.steps - steps_done_)},
                      steps_done_ == first_step_ + 1 || due(config.run.log_every) || steps_done_ == config.run.steps);
 }
@@ -298,8 +313,8 @@ void Trainer::finish_saving() {
 }
 
 Trainer::Agreement Trainer::agree() const {
-  const auto sums =
-      sum_over(session_.mesh().world(), {stop_requested() ? 1 : 0, saving_ && saving_->written() ? 1 : 0});
+  const auto sums = reduce_over(session_.mesh().world(),
+                                {stop_requested() ? 1 : 0, saving_ && saving_->written() ? 1 : 0}, Reduce::sum);
   return {.stop = sums[0] > 0, .written = sums[1] == session_.mesh().world().size()};
 }
 

@@ -23,6 +23,7 @@ class Trainer {
  private:
   void resume();
   void load_parameters();
+  void add_resources(TrainRow& row);
   void report(const StepResult& result, double seconds);
   // Says which sequences a skipped step read. DivergedError after run.patience such steps in a row.
   void count_skipped(const StepResult& result);
@@ -50,9 +51,9 @@ class Trainer {
   Timer clock_;
   std::int64_t steps_done_ = 0, tokens_ = 0, saved_step_ = -1, first_step_ = 0;
   std::int64_t skipped_in_a_row_ = 0;
-  std::array<std::int64_t, kCountedGroups.size()> reported_bytes_{};  // counted up to the last report
-  double matrix_rate_ = 0;                                            // FLOP/s of all ranks together
-  std::unique_ptr<CheckpointSave> saving_;                            // a checkpoint on its way to the disk
+  std::array<CommCount, kCountedGroups.size()> reported_{};  // counted up to the last report
+  double matrix_rate_ = 0;                                   // FLOP/s of all ranks together
+  std::unique_ptr<CheckpointSave> saving_;                   // a checkpoint on its way to the disk
 };
 
 }  // namespace longspan

@@ -35,6 +35,8 @@ TrainRow train_row(std::int64_t step) {
   row.tokens = 64 * step;
   row.skipped = step % 2;
   row.comm_bytes = {{"data", 3}, {"ends", step}};
+  row.comm_seconds = {{"data", 0.25 * static_cast<double>(step)}};
+  row.memory_bytes = {{"gradients", 100 + step}};
   return row;
 }
 
@@ -67,6 +69,9 @@ TEST(MetricsWriter, RowsAreReadableWhileTheFileIsWritten) {
     EXPECT_EQ(reader.column<double>("train/loss").back(), train_row(step).loss);
     EXPECT_EQ(reader.column<std::int64_t>("train/comm_bytes/ends").back(), step);
     EXPECT_EQ(reader.column<std::int64_t>("train/skipped").back(), step % 2);
+    EXPECT_EQ(reader.column<double>("train/comm_seconds/data").back(), 0.25 * step);
+    EXPECT_EQ(reader.column<double>("train/comm_seconds/ends").back(), 0);
+    EXPECT_EQ(reader.column<std::int64_t>("train/memory_bytes/gradients").back(), 100 + step);
   }
   writer.append_validation({.step = 2, .loss = 1.5, .accuracy = 0.75, .bits_per_byte = 2.25});
   const Reader reader(folder.path("metrics.h5"));
@@ -105,6 +110,25 @@ TEST(MetricsWriter, ResumeDropsLaterRowsAndGoesOn) {
   EXPECT_EQ(reader.column<double>("train/loss")[499], train_row(500).loss);
   EXPECT_EQ(reader.column<std::int64_t>("train/tokens")[500], train_row(501).tokens);
   EXPECT_THAT(reader.column<std::int64_t>("validation/step"), ElementsAre(250, 500));
+}
+
+// Of a version that did not have them yet.
+TEST(MetricsWriter, ColumnsThatAnOldFileLacksAreZero) {
+  const ScratchFolder folder;
+  const std::string path = folder.path("metrics.h5");
+  MetricsWriter(path, kProvenance).append_train(train_row(1));
+  {
+    const hdf5::Handle file(H5Fopen(path.c_str(), H5F_ACC_RDWR, hdf5::file_access()), H5Fclose);
+    for (const char* name : {"train/skipped", "train/memory_bytes"}) {
+      ASSERT_GE(H5Ldelete(file, name, H5P_DEFAULT), 0);
+    }
+  }
+  MetricsWriter(path, kProvenance, 1).append_train(train_row(2));
+  const Reader reader(path);
+  EXPECT_THAT(reader.column<std::int64_t>("train/step"), ElementsAre(1, 2));
+  EXPECT_THAT(reader.column<std::int64_t>("train/skipped"), ElementsAre(0, 0));
+  EXPECT_THAT(reader.column<std::int64_t>("train/memory_bytes/gradients"), ElementsAre(0, 102));
+  EXPECT_THAT(reader.column<std::int64_t>("train/tokens"), ElementsAre(64, 128));
 }
 
 TEST(MetricsWriter, AKilledRunLeavesItsRowsAndIsContinued) {
