@@ -125,6 +125,8 @@ void check_objective(const TrainConfig& config) {
       objective.kind != "masked_token" || !config.model.causal,
       "objective.kind = masked_token needs model.causal = false: a causal model would not read what follows a hidden "
       "token; use objective.kind = next_token or a bidirectional model");
+  probability("objective.label_smoothing", objective.label_smoothing);
+  not_negative("objective.z_loss", objective.z_loss);
   require(objective.masked_fraction > 0 && objective.masked_fraction <= 1,
           "objective.masked_fraction = {} is out of range; use a number above 0 and at most 1",
           objective.masked_fraction);

@@ -83,7 +83,12 @@ void bind(Options& options, ObjectiveConfig& config) {
       .add_choice("objective.kind", config.kind, {"next_token", "masked_token"},
                   "What a model learns: the next token (causal models) or tokens hidden from it (bidirectional ones).")
       .add("objective.masked_fraction", config.masked_fraction,
-           "Part of the tokens that masked_token hides and asks for.");
+           "Part of the tokens that masked_token hides and asks for.")
+      .add("objective.label_smoothing", config.label_smoothing,
+           "Share of a target that training gives to all words alike; the reported training loss contains it, that of "
+           "validation does not.")
+      .add("objective.z_loss", config.z_loss,
+           "Weight of the squared log-sum-exp of the logits in the training loss, as 1e-4; keeps logits small.");
 }
 
 void bind(Options& options, OptimizerConfig& config) {

@@ -52,6 +52,8 @@ struct DataConfig {
 struct ObjectiveConfig {
   std::string kind = "next_token";  // next_token, masked_token
   double masked_fraction = 0.15;    // of the positions, to be predicted by masked_token
+  double label_smoothing = 0;       // share of a target that goes to all words alike
+  double z_loss = 0;                // weight of the squared log-sum-exp of the logits
 };
 
 struct OptimizerConfig {

@@ -178,8 +178,10 @@ Answers Decoder::loss(const Context& context, const Variable& x, const Tensor& t
   const Variable normed = final_norm_->forward(context, x);
   const Shape whole{targets.dim(0), targets.dim(1), settings_.model.width};
   const Variable input = gather_rows(context.tape, normed, whole, context.mesh.tensor());
+  // What is told of validation is the plain loss.
+  const ops::LossRule rule = context.tape.recording() ? settings_.loss : ops::LossRule{};
   const Answers answers = linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor,
-                                               context.mesh.tensor());
+                                               context.mesh.tensor(), rule);
   leave(context, head_groups(), block_groups(split_.chunks() - 1, blocks_of_.back().end - 1));
   return answers;
 }

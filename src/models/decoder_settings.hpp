@@ -8,6 +8,7 @@
 #include "config/recompute.hpp"
 #include "layout/sequence_shard.hpp"
 #include "mixers/mixer.hpp"
+#include "ops/cross_entropy.hpp"
 
 namespace longspan {
 
@@ -18,6 +19,7 @@ struct DecoderSettings {
   ShardKind shard = ShardKind::contiguous;  // of the sequence
   bool mask_documents = false;              // mixers stay inside a document
   Recompute recompute = {};
+  ops::LossRule loss = {};               // of training
   std::string sequence_method = "ring";  // of attention, a pattern over the layers
   int sequence_inner = 1;
 };

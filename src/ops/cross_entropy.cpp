@@ -46,14 +46,31 @@ void softmax_sums_kernel(const Tensor& logits, const Tensor& maxima, const Tenso
 }
 
 template <class T>
+void expected_kernel(const Tensor& logits, const Tensor& target_logit, const LossRule& rule, const Tensor& expected) {
+  using A = accumulation_t<T>;
+  const T* const z = logits.data<T>();
+  const A* const picked = target_logit.data<A>();
+  A* const out = expected.data<A>();
+  const int cols = static_cast<int>(logits.dim(-1));
+  const A kept = A(1 - rule.smoothing), each = A(rule.smoothing / static_cast<double>(rule.vocabulary));
+  for_rows(
+      "longspan::ops::expected_logits", logits.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t n) {
+        const T* const row = z + n * cols;
+        const A all = sum_columns<A>(team, cols, [&](int c) { return A(row[c]); });
+        out[n] = kept * picked[n] + each * all;
+      });
+}
+
+template <class T>
 void softmax_gradient_kernel(const Tensor& logits, const Tensor& lse, const Tensor& target, std::int64_t first,
-                             double factor) {
+                             double factor, const LossRule& rule) {
   using A = accumulation_t<T>;
   T* const z = logits.data<T>();
   const A* const total = lse.data<A>();
   const std::int32_t* const at = target.data<std::int32_t>();
   const int cols = static_cast<int>(logits.dim(-1));
-  const A f = A(factor);
+  const A f = A(factor), kept = A(1 - rule.smoothing), w = A(2 * rule.z_loss);
+  const A each = A(rule.smoothing / static_cast<double>(rule.vocabulary));
   for_rows(
       "longspan::ops::softmax_gradient", logits.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t n) {
         T* const row = z + n * cols;
@@ -64,22 +81,25 @@ void softmax_gradient_kernel(const Tensor& logits, const Tensor& lse, const Tens
         const std::int64_t offset = at[n] - first;
         const int local = offset >= 0 && offset < cols ? static_cast<int>(offset) : -1;
         const A shift = finite_shift(total[n]);
-        for_columns(team, cols,
-                    [&](int c) { row[c] = T(f * (math::exp(A(row[c]) - shift) - (c == local ? A(1) : A(0)))); });
+        const A scale = A(1) + w * total[n];
+        for_columns(team, cols, [&](int c) {
+          row[c] = T(f * (scale * math::exp(A(row[c]) - shift) - (c == local ? kept : A(0)) - each));
+        });
       });
 }
 
 template <class A>
-void finish_kernel(const Tensor& maxima, const Tensor& sums, const Tensor& target_logit, const Tensor& target,
-                   const Tensor& lse, const Tensor& losses) {
-  const A *const largest = maxima.data<A>(), *const sum = sums.data<A>(), *const picked = target_logit.data<A>();
+void finish_kernel(const Tensor& maxima, const Tensor& sums, const Tensor& expected, const Tensor& target,
+                   const Tensor& lse, const Tensor& losses, const LossRule& rule) {
+  const A *const largest = maxima.data<A>(), *const sum = sums.data<A>(), *const picked = expected.data<A>();
+  const A w = A(rule.z_loss);
   const std::int32_t* const at = target.data<std::int32_t>();
   A *const total = lse.data<A>(), *const loss = losses.data<A>();
   for_elements(
       "longspan::ops::finish_cross_entropy", sums.size(), KOKKOS_LAMBDA(std::int64_t n) {
         const A l = largest[n] + Kokkos::log(sum[n]);
         total[n] = l;
-        loss[n] = at[n] >= 0 ? l - picked[n] : A(0);
+        loss[n] = at[n] >= 0 ? l - picked[n] + w * l * l : A(0);
       });
 }
 
@@ -120,24 +140,30 @@ void softmax_sums(const Tensor& logits, const Tensor& maxima, const Tensor& targ
                  [&]<class T>() { softmax_sums_kernel<T>(logits, maxima, target, first, sums, target_logit); });
 }
 
-void softmax_gradient(const Tensor& logits, const Tensor& lse, const Tensor& target, std::int64_t first,
-                      double factor) {
-  check_rows("softmax_gradient", logits.rows(), {&lse, &target});
-  dispatch_float("softmax_gradient", logits.dtype(),
-                 [&]<class T>() { softmax_gradient_kernel<T>(logits, lse, target, first, factor); });
+void expected_logits(const Tensor& logits, const Tensor& target_logit, const LossRule& rule, const Tensor& expected) {
+  check_rows("expected_logits", logits.rows(), {&target_logit, &expected});
+  dispatch_float("expected_logits", logits.dtype(),
+                 [&]<class T>() { expected_kernel<T>(logits, target_logit, rule, expected); });
 }
 
-double finish_cross_entropy(const Tensor& maxima, const Tensor& sums, const Tensor& target_logit, const Tensor& target,
-                            const Tensor& lse, const Tensor& losses) {
-  check_rows("finish_cross_entropy", maxima.size(), {&sums, &target_logit, &target, &lse});
+void softmax_gradient(const Tensor& logits, const Tensor& lse, const Tensor& target, std::int64_t first, double factor,
+                      const LossRule& rule) {
+  check_rows("softmax_gradient", logits.rows(), {&lse, &target});
+  dispatch_float("softmax_gradient", logits.dtype(),
+                 [&]<class T>() { softmax_gradient_kernel<T>(logits, lse, target, first, factor, rule); });
+}
+
+double finish_cross_entropy(const Tensor& maxima, const Tensor& sums, const Tensor& expected, const Tensor& target,
+                            const Tensor& lse, const Tensor& losses, const LossRule& rule) {
+  check_rows("finish_cross_entropy", maxima.size(), {&sums, &expected, &target, &lse});
   const Tensor rows =
       losses.defined() ? losses : Tensor::empty(maxima.shape(), maxima.dtype(), Memory::workspace, "row losses");
   check_rows("finish_cross_entropy", maxima.size(), {&rows});
   if (maxima.dtype() == Dtype::float64) {
-    finish_kernel<double>(maxima, sums, target_logit, target, lse, rows);
+    finish_kernel<double>(maxima, sums, expected, target, lse, rows, rule);
     return sum_on_host<double>(rows);
   }
-  finish_kernel<float>(maxima, sums, target_logit, target, lse, rows);
+  finish_kernel<float>(maxima, sums, expected, target, lse, rows, rule);
   return sum_on_host<float>(rows);
 }
 

@@ -105,6 +105,9 @@ Session::Session(const TrainConfig& config, const Comm& world, std::shared_ptr<c
                                  .shard = shard_.kind(),
                                  .mask_documents = config_.data.mask_documents,
                                  .recompute = parse_recompute(config_.parallel.recompute),
+                                 .loss = {.smoothing = config_.objective.label_smoothing,
+                                          .z_loss = config_.objective.z_loss,
+                                          .vocabulary = vocabulary()},
                                  .sequence_method = config_.parallel.sequence_method,
                                  .sequence_inner = sequence_inner_};
   decoder_ = std::make_unique<Decoder>(settings, pipeline_split(config_, settings, schedule_), store_);

@@ -1,6 +1,8 @@
 // The head and its loss over a vocabulary sharded over all ranks of the test, against one rank that holds all of it.
 #include "autograd/functions/linear_cross_entropy.hpp"
 
+#include <cmath>
+
 #include "autograd/gradient_check.hpp"
 #include "layout/split.hpp"
 #include "support/world.hpp"
@@ -14,6 +16,7 @@ constexpr double kFactor = 0.25;
 struct Case {
   std::int64_t vocabulary;
   std::vector<std::int32_t> targets;
+  ops::LossRule rule = {};
 
   std::int64_t rows() const { return static_cast<std::int64_t>(targets.size()); }
   Values x() const { return random_values(rows() * D, 1); }
@@ -33,8 +36,8 @@ Result run(const Case& c, const Comm& axis, const Values& x_values, const Values
   const Variable weight =
       Variable::parameter(tensor_as<double>(rows, {part.size(), D}), Tensor::zeros({part.size(), D}, Dtype::float64));
   Tape tape;
-  const Answers answers =
-      linear_cross_entropy(tape, x, weight, Tensor::from_host(c.targets, {c.rows()}), part.begin, kFactor, axis);
+  const Answers answers = linear_cross_entropy(tape, x, weight, Tensor::from_host(c.targets, {c.rows()}), part.begin,
+                                               kFactor, axis, c.rule);
   tape.backward();
   axis.all_reduce(x.gradient());  // each rank has a part
   return {answers.loss, answers.correct, to_values(x.gradient()), to_values(weight.gradient())};
@@ -101,8 +104,7 @@ TEST(LinearCrossEntropy, IgnoresRowsWithoutATarget) {
   }
 }
 
-TEST(LinearCrossEntropy, GradientsMatchCentralDifferences) {
-  const Case c{7, {3, -1, 6, 0}};
+void expect_right_gradients(const Case& c) {
   const Result r = run(c, world());
   const Range part = split(c.vocabulary, world().size(), world().rank());
   const Values dx =
@@ -111,6 +113,38 @@ TEST(LinearCrossEntropy, GradientsMatchCentralDifferences) {
       numeric_gradient([&](const Values& w) { return kFactor * run(c, world(), c.x(), w).loss; }, c.weight());
   EXPECT_LT(distance(r.dx, dx), kDifferenceTolerance);
   EXPECT_LT(distance(r.dweight, Values(dw.begin() + part.begin * D, dw.begin() + part.end * D)), kDifferenceTolerance);
+}
+
+TEST(LinearCrossEntropy, GradientsMatchCentralDifferences) {
+  const std::vector<std::int32_t> targets = {3, -1, 6, 0};
+  expect_right_gradients({7, targets});
+  expect_right_gradients({7, targets, {.smoothing = 0.2, .vocabulary = 7}});
+  expect_right_gradients({7, targets, {.z_loss = 0.3}});
+  const Case both{7, targets, {.smoothing = 0.2, .z_loss = 0.3, .vocabulary = 7}};
+  expect_right_gradients(both);
+  expect_like_one_rank(both);
+}
+
+// As the formulas say, word by word.
+TEST(LinearCrossEntropy, SmoothedTargetsAndThePenaltyAreTheirFormulas) {
+  const Case c{7, {3, -1, 6, 0}, {.smoothing = 0.2, .z_loss = 0.3, .vocabulary = 7}};
+  const Values x = c.x(), weight = c.weight();
+  double loss = 0;
+  for (std::int64_t n = 0; n < c.rows(); ++n) {
+    if (c.targets[n] < 0) continue;
+    Values z(7, 0.0);
+    double sum = 0;
+    for (std::int64_t v = 0; v < 7; ++v) {
+      for (std::int64_t d = 0; d < D; ++d) z[v] += x[n * D + d] * weight[v * D + d];
+      sum += std::exp(z[v]);
+    }
+    for (std::int64_t v = 0; v < 7; ++v) {
+      const double share = 0.2 / 7 + (v == c.targets[n] ? 0.8 : 0);
+      loss -= share * (z[v] - std::log(sum));
+    }
+    loss += 0.3 * std::log(sum) * std::log(sum);
+  }
+  EXPECT_NEAR(run(c, world()).loss, loss, 1e-12);
 }
 
 }  // namespace

@@ -183,6 +183,8 @@ TEST(CheckConfig, EveryRuleNamesItsKey) {
       {"--parallel.microbatches=3", "data.batch = 8"},
       {"--parallel.zero=4", "use 0, 1, 2 or 3"},
       {"--parallel.sequence_method=rings", "parallel.sequence_method"},
+      {"--objective.label_smoothing=1", "objective.label_smoothing"},
+      {"--objective.z_loss=-1", "objective.z_loss"},
       {"--parallel.recompute=blocks", "parallel.recompute"},
       {"--parallel.recompute=every:0", "parallel.recompute"},
       {"--parallel.recompute=every:two", "parallel.recompute"},

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "ops/cross_entropy.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 
@@ -24,15 +23,17 @@ Tensor block_logits(const Tensor& x, const Tensor& weight, std::int64_t row, std
 }  // namespace
 
 Answers linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight, const Tensor& target,
-                             std::int64_t first, double factor, const Comm& tensor_axis) {
+                             std::int64_t first, double factor, const Comm& tensor_axis, const ops::LossRule& rule) {
   const std::int64_t n = target.size();
   const Tensor rows = x.value().reshape({n, x.value().dim(-1)});
   const Tensor index = target.reshape({n});
   const Dtype accumulation = accumulation_dtype(rows.dtype());
   const std::int64_t block = block_rows(weight.value().dim(0));
   const Tensor lse = Tensor::empty({n}, accumulation, Memory::activations, "log-sum-exp");
-  // Sums and target logits side by side: one message for both.
-  const Tensor sums = Tensor::empty({2 * block}, accumulation, Memory::workspace, "loss sums");
+  // Sums, target logits and expected logits side by side: one message for all.
+  const bool smooth = rule.smoothing > 0;
+  const std::int64_t values = smooth ? 3 : 2;
+  const Tensor sums = Tensor::empty({values * block}, accumulation, Memory::workspace, "loss sums");
   Answers answers;
   for (std::int64_t row = 0; row < n; row += block) {
     const std::int64_t count = std::min(block, n - row);
@@ -42,9 +43,11 @@ Answers linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weig
     ops::row_max(logits, maxima);
     tensor_axis.all_reduce(maxima, Reduce::max);
     ops::softmax_sums(logits, maxima, t, first, sum, target_logit);
-    tensor_axis.all_reduce(sums.slice(0, 2 * count));
+    const Tensor expected = smooth ? sums.slice(2 * count, count) : target_logit;
+    if (smooth) ops::expected_logits(logits, target_logit, rule, expected);
+    tensor_axis.all_reduce(sums.slice(0, values * count));
     answers.correct += ops::count_largest(maxima, target_logit, t);
-    answers.loss += ops::finish_cross_entropy(maxima, sum, target_logit, t, maxima, Tensor());
+    answers.loss += ops::finish_cross_entropy(maxima, sum, expected, t, maxima, Tensor(), rule);
   }
   tape.record("linear_cross_entropy", [=] {
     const auto dx = x.gradient_slot();
@@ -52,7 +55,7 @@ Answers linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weig
     for (std::int64_t row = 0; row < n; row += block) {
       const std::int64_t count = std::min(block, n - row);
       const Tensor logits = block_logits(rows, weight.value(), row, count);
-      ops::softmax_gradient(logits, lse.slice(row, count), index.slice(row, count), first, factor);
+      ops::softmax_gradient(logits, lse.slice(row, count), index.slice(row, count), first, factor, rule);
       // The products read the gradient in the model's dtype.
       Tensor dlogits = logits;
       if (rows.dtype() != accumulation) {
