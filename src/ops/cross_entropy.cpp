@@ -81,7 +81,7 @@ void softmax_gradient_kernel(const Tensor& logits, const Tensor& lse, const Tens
         const std::int64_t offset = at[n] - first;
         const int local = offset >= 0 && offset < cols ? static_cast<int>(offset) : -1;
         const A shift = finite_shift(total[n]);
-        const A scale = A(1) + w * total[n];
+        const A scale = A(1) + w * shift;
         for_columns(team, cols, [&](int c) {
           row[c] = T(f * (scale * math::exp(A(row[c]) - shift) - (c == local ? kept : A(0)) - each));
         });
