@@ -5,13 +5,14 @@
 
 #include "base/timer.hpp"
 #include "comm/counters.hpp"
+#include "comm/waiting.hpp"
 
 namespace longspan {
 
 class CallCounter {
  public:
   CallCounter(const std::string& group, const char* kind, std::int64_t bytes)
-      : group_(group), kind_(kind), bytes_(bytes) {}
+      : group_(group), kind_(kind), bytes_(bytes), wait_(group, kind) {}
   ~CallCounter() { CommCounters::instance().add(group_, kind_, bytes_, timer_.seconds()); }
   CallCounter(const CallCounter&) = delete;
   CallCounter& operator=(const CallCounter&) = delete;
@@ -21,6 +22,7 @@ class CallCounter {
   const char* kind_;
   std::int64_t bytes_;
   Timer timer_;
+  WaitScope wait_;
 };
 
 }  // namespace longspan

@@ -8,6 +8,7 @@
 #include "base/timer.hpp"
 #include "comm/mpi_check.hpp"
 #include "comm/patience.hpp"
+#include "comm/waiting.hpp"
 
 namespace longspan {
 namespace {
@@ -40,6 +41,7 @@ bool Request::State::test() {
 }
 
 void Request::State::wait() {
+  const WaitScope scope(group, kind);
   while (held_back_) {
     DelayedStarts::instance().start_due();
     std::this_thread::yield();

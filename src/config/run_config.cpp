@@ -27,6 +27,9 @@ void bind(Options& options, RunConfig& config) {
       .add("run.log_every", config.log_every, "Steps between two lines of the log.")
       .add("run.patience", config.patience,
            "Steps in a row without a finite loss and gradient norm, each skipped, that end the run.")
+      .add_seconds("run.watchdog", config.watchdog,
+                   "Time after which a rank that is not through with a step, a validation or a checkpoint says what it "
+                   "waits for and ends, and with it the run; 0s: never.")
       .add(
           "run.trace", config.trace,
           "Step whose pipeline is timed on every rank and written to the run's folder as trace.json (Chrome, Perfetto) "

@@ -21,6 +21,7 @@ struct RunConfig {
   std::int64_t memory_limit = 0;  // bytes a rank; 0: none
   std::int64_t log_every = 1;     // steps
   std::int64_t patience = 10;     // skipped steps in a row that end the run
+  double watchdog = 1800;         // seconds without progress; 0: off
   std::int64_t trace = 0;         // step whose pipeline actions are timed; 0: none
 };
 

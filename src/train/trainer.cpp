@@ -15,6 +15,7 @@
 #include "train/plan.hpp"
 #include "train/signals.hpp"
 #include "train/stored_config.hpp"
+#include "train/watchdog.hpp"
 
 namespace longspan {
 namespace {
@@ -124,7 +125,9 @@ int Trainer::run() {
                               entropy, session_.bits_per_byte(entropy)));
   });
   clock_.restart();
+  Watchdog watchdog(config.run.watchdog, session_.mesh().world().rank());
   while (steps_done_ < config.run.steps) {
+    watchdog.progress(std::format("step {}", steps_done_ + 1));
     const bool traced = steps_done_ + 1 == config.run.trace;
     session_.executor().set_measuring(traced);
     const Timer timer;
@@ -138,7 +141,9 @@ int Trainer::run() {
     const auto [stop, written] = agree();
     if (written) finish_saving();
     const bool last = steps_done_ == config.run.steps;
+    watchdog.progress(std::format("the validation after step {}", steps_done_));
     if (!stop && (last || due(config.validation.every))) validate();
+    watchdog.progress(std::format("the checkpoint of step {}", steps_done_));
     if (stop || last || due(config.checkpoint.every)) save(stop || last);
     if ((stop || last) && metrics_ && metrics_->waiting_rows() > 0) {
       metrics_->finish();

@@ -1,0 +1,41 @@
+// Ends a rank whose run stands still: a peer that hangs would keep a whole allocation waiting until its time is up. The
+// launcher then ends the other ranks. A thread of its own watches, which never calls MPI.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/timer.hpp"
+
+namespace longspan {
+
+class Watchdog {
+ public:
+  // `seconds` without progress end the process with exit code 3 and a sentence that says what this rank does or waits
+  // for; 0: never.
+  Watchdog(double seconds, int rank);
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+  // The run goes on, with `doing`: "step 12".
+  void progress(const std::string& doing);
+
+ private:
+  void watch();
+  std::string complaint() const;
+
+  double seconds_;
+  int rank_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool over_ = false;
+  std::string doing_ = "its start";
+  Timer since_;
+  std::thread thread_;
+};
+
+}  // namespace longspan

@@ -1,0 +1,72 @@
+"""A rank that hangs or dies ends the run, and the others say what they wait for."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import programs
+from programs import ProgramTest, finish, start
+
+
+def children(process) -> list[int]:
+    """The ranks that a launcher has started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if lines["PPid"] == str(process.pid) and lines["Name"].startswith("longspan-train"):
+            found.append(int(lines["Pid"]))
+    return found
+
+
+def lives(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path("/proc", str(pid), "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Watchdog(ProgramTest):
+    def start(self, words: str):
+        """A long run on two ranks, after its first steps."""
+        run = self.folder / "run"
+        process = start("train", self.training("run", f"--run.steps 100000 --parallel.data 2 {words}"), 2)
+        self.addCleanup(process.kill)
+        patience = time.monotonic() + 30
+        while not (run / "log.txt").exists() or " tokens/s " not in (run / "log.txt").read_text():
+            self.assertIsNone(process.poll(), "the run ended by itself")
+            self.assertLess(time.monotonic(), patience, "no step after 30 s")
+            time.sleep(0.05)
+        return process
+
+    def test_a_rank_that_hangs(self):
+        process = self.start("--run.watchdog 3s")
+        stopped = children(process)[0]
+        os.kill(stopped, signal.SIGSTOP)
+        began = time.monotonic()
+        result = finish(process)
+        self.assertLess(time.monotonic() - began, 30)
+        self.assertEqual(result.code, 3, result)
+        self.assertEqual(len(result.errors), 1, result)
+        self.assertRegex(result.errors[0], r"rank [01] is not through with .* after run.watchdog = 3 s: it has waited")
+        while lives(stopped):
+            self.assertLess(time.monotonic() - began, 60, "the stopped rank lives on")
+            time.sleep(0.1)
+
+    def test_a_rank_that_dies(self):
+        process = self.start("")
+        os.kill(children(process)[0], signal.SIGKILL)
+        began = time.monotonic()
+        result = finish(process)
+        self.assertLess(time.monotonic() - began, 30)
+        self.assertNotEqual(result.code, 0, result)
+
+    def test_a_run_that_goes_on_is_left_alone(self):
+        self.train("run", "--run.watchdog 1s --run.steps 400 --parallel.data 2", 2)
+
+
+if __name__ == "__main__":
+    programs.main()
