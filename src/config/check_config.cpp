@@ -44,6 +44,7 @@ void check_run(const RunConfig& run) {
   at_least("run.seed", run.seed, 0);
   at_least("run.log_every", run.log_every, 1);
   at_least("run.patience", run.patience, 1);
+  at_least("run.check_replicas", run.check_replicas, 0);
   at_least("run.trace", run.trace, 0);
   require(run.trace <= run.steps, "run.trace = {} is after the last step, run.steps = {}; trace an earlier one",
           run.trace, run.steps);

@@ -27,6 +27,10 @@ void bind(Options& options, RunConfig& config) {
       .add("run.log_every", config.log_every, "Steps between two lines of the log.")
       .add("run.patience", config.patience,
            "Steps in a row without a finite loss and gradient norm, each skipped, that end the run.")
+      .add("run.check_replicas", config.check_replicas,
+           "Steps between two comparisons of the parameters that several ranks hold; a difference, from damaged memory "
+           "or "
+           "network, ends the run with the rank's number; 0: never.")
       .add_seconds("run.watchdog", config.watchdog,
                    "Time after which a rank that is not through with a step, a validation or a checkpoint says what it "
                    "waits for and ends, and with it the run; 0s: never.")

@@ -16,13 +16,14 @@ struct RunConfig {
   std::string name = "default";
   std::int64_t steps = 1000;
   std::int64_t seed = 1;
-  std::string dtype = "float32";  // float64, float32, bfloat16
-  std::string resume = "auto";    // auto, never, or a checkpoint file
-  std::int64_t memory_limit = 0;  // bytes a rank; 0: none
-  std::int64_t log_every = 1;     // steps
-  std::int64_t patience = 10;     // skipped steps in a row that end the run
-  double watchdog = 1800;         // seconds without progress; 0: off
-  std::int64_t trace = 0;         // step whose pipeline actions are timed; 0: none
+  std::string dtype = "float32";      // float64, float32, bfloat16
+  std::string resume = "auto";        // auto, never, or a checkpoint file
+  std::int64_t memory_limit = 0;      // bytes a rank; 0: none
+  std::int64_t log_every = 1;         // steps
+  std::int64_t patience = 10;         // skipped steps in a row that end the run
+  std::int64_t check_replicas = 100;  // steps between two comparisons of copies; 0: never
+  double watchdog = 1800;             // seconds without progress; 0: off
+  std::int64_t trace = 0;             // step whose pipeline actions are timed; 0: none
 };
 
 // The ways of attention across the sequence axis, the simplest first.

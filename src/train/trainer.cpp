@@ -13,6 +13,7 @@
 #include "tensor/device.hpp"
 #include "train/matrix_rate.hpp"
 #include "train/plan.hpp"
+#include "train/replica_check.hpp"
 #include "train/signals.hpp"
 #include "train/stored_config.hpp"
 #include "train/watchdog.hpp"
@@ -137,6 +138,7 @@ int Trainer::run() {
     tokens_ += result.tokens;
     report(result, timer.seconds());
     count_skipped(result);
+    if (due(config.run.check_replicas)) check_replicas(session_.mesh(), session_.store(), steps_done_);
     if (traced) write_trace();
     const auto [stop, written] = agree();
     if (written) finish_saving();
