@@ -10,7 +10,7 @@ namespace longspan {
 
 std::vector<std::string> attribute_names(hid_t object, const std::string& path);  // sorted
 
-// A text as it is, a number in digits that give the same number back, an array as "N values: XXHASH64".
+// A text as it is, a number in digits that give the same number back, an array as "N values".
 std::string attribute_text(hid_t object, const std::string& name, const std::string& path);
 
 }  // namespace longspan

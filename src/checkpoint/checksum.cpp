@@ -1,14 +1,10 @@
 #include "checkpoint/checksum.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <format>
-#include <set>
 
 #include "base/error.hpp"
 #include "base/hash.hpp"
-#include "checkpoint/attributes.hpp"
 #include "checkpoint/tensor_file.hpp"
 
 namespace longspan {
@@ -26,17 +22,6 @@ std::uint64_t sum_of_words(const void* elements, std::int64_t first, std::int64_
     sum += mix64(words[i] ^ static_cast<std::uint64_t>(first + i) * 0x9e3779b97f4a7c15ull);
   }
   return sum;
-}
-
-// All objects by their names in the file; the root is ".".
-std::set<std::string> object_names(hid_t file, const std::string& path) {
-  std::set<std::string> names;
-  const auto keep = [](hid_t, const char* name, const H5O_info2_t*, void* out) -> herr_t {
-    static_cast<std::set<std::string>*>(out)->insert(name);
-    return 0;
-  };
-  hdf5::check(H5Ovisit3(file, H5_INDEX_NAME, H5_ITER_NATIVE, keep, &names, H5O_INFO_BASIC), "list", path);
-  return names;
 }
 
 }  // namespace
@@ -78,24 +63,5 @@ std::uint64_t sum_of_rows(hid_t dataset, const Range& rows, const std::string& p
 }
 
 std::string checksum_text(std::uint64_t sum) { return std::format("{:016x}", sum); }
-
-std::string content_digest(hid_t file, const std::string& path) {
-  std::string content;
-  for (const std::string& name : object_names(file, path)) {
-    const Handle object = hdf5::check(H5Oopen(file, name.c_str(), H5P_DEFAULT), H5Oclose, "open " + name + " of", path);
-    content += name + '\0';
-    if (H5Iget_type(object) == H5I_DATASET) {
-      const DatasetInfo info = describe_dataset(object, name, path);
-      content += info.stored_type;
-      for (const std::int64_t n : info.dims) content += std::format(" {}", n);
-      content += '\0';
-    }
-    for (const std::string& attribute : attribute_names(object, path)) {
-      if (name == "." && attribute == "digest") continue;
-      content += attribute + '\0' + attribute_text(object, attribute, path) + '\0';
-    }
-  }
-  return std::format("{:016x}", XXH64(content.data(), content.size(), 0));
-}
 
 }  // namespace longspan

@@ -24,8 +24,4 @@ std::int64_t rows_of(hid_t dataset);
 // 16 hexadecimal digits.
 std::string checksum_text(std::uint64_t sum);
 
-// xxHash64 over all that a file holds besides the values of its datasets: the names of its objects, the types and
-// extents of its datasets (with their checksums, and so their values) and every attribute but `digest` of the root.
-std::string content_digest(hid_t file, const std::string& path);
-
 }  // namespace longspan

@@ -1,7 +1,7 @@
 #include "checkpoint/header.hpp"
 
 #include "checkpoint/checkpoint.hpp"
-#include "checkpoint/checksum.hpp"
+#include "checkpoint/footer.hpp"
 #include "checkpoint/state_attributes.hpp"
 #include "checkpoint/tensor_file.hpp"
 
@@ -24,8 +24,8 @@ Handle make_group(hid_t file, const std::string& name, const std::string& path) 
                      "write", path);
 }
 
-std::int64_t make_tensor(hid_t file, const std::string& group, const CatalogueEntry& entry, Dtype dtype,
-                         std::int64_t sum, const std::string& path) {
+Range make_tensor(hid_t file, const std::string& group, const CatalogueEntry& entry, Dtype dtype, std::int64_t sum,
+                  const std::string& path) {
   Handle dataset =
       create_tensor(file, group + "/" + entry.name, entry.shape, dtype, static_cast<std::uint64_t>(sum), path);
   hdf5::write_text(dataset, "shard_axis", to_string(entry.shard.axis), path);
@@ -33,7 +33,8 @@ std::int64_t make_tensor(hid_t file, const std::string& group, const CatalogueEn
   hdf5::write_integer(dataset, "shard_granule", entry.shard.granule, path);
   const haddr_t begin = H5Dget_offset(dataset);
   dataset.close(path);
-  return begin == HADDR_UNDEF ? -1 : static_cast<std::int64_t>(begin);
+  const auto first = begin == HADDR_UNDEF ? 0 : static_cast<std::int64_t>(begin);
+  return {first, first + entry.shape.size() * static_cast<std::int64_t>(size_of(dtype))};
 }
 
 }  // namespace
@@ -55,16 +56,18 @@ std::vector<std::int64_t> write_header(const std::string& path, const Checkpoint
     hdf5::write_integer(make_group(file, "optimizer", path), "steps", *content.optimizer_steps, path);
   }
   write_state(make_group(file, "state", path), content.state, path);
-  std::vector<std::int64_t> begins;
+  std::vector<Range> places;
   for (const CheckpointArray& array : content.arrays) {
     make_group(file, array.group, path);
     for (const auto& entry : content.entries) {
-      begins.push_back(make_tensor(file, array.group, entry, array.flat.dtype(), content.sums[begins.size()], path));
+      places.push_back(make_tensor(file, array.group, entry, array.flat.dtype(), content.sums[places.size()], path));
     }
   }
-  hdf5::write_text(file, "digest", content_digest(file, path), path);
   hdf5::check(H5Fflush(file, H5F_SCOPE_GLOBAL), "write", path);
   file.close(path);
+  append_footer(path, places);
+  std::vector<std::int64_t> begins;
+  for (const Range& place : places) begins.push_back(place.begin);
   return begins;
 }
 

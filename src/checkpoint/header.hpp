@@ -21,7 +21,7 @@ struct CheckpointContent {
   std::int64_t bytes() const;  // of all tensors
 };
 
-// Makes the HDF5 file; on return it is closed. The byte of the file where each dataset begins; -1: it is empty.
+// Makes the HDF5 file and its footer; on return it is closed. The byte of the file where each dataset begins.
 std::vector<std::int64_t> write_header(const std::string& path, const CheckpointContent& content);
 
 }  // namespace longspan

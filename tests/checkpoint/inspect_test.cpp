@@ -47,6 +47,9 @@ TEST(Inspect, ACheckpointShowsItsTensorsAndItsDamage) {
   EXPECT_THAT(inspect(folder.write("bad.h5", bad), true).damaged, ElementsAre("/model/norm.weight"));
   bad = folder.read("a.h5");
   bad[bad.find("steps = 50")] ^= 1;
+  EXPECT_THAT(sentence_of([&] { inspect(folder.write("bad.h5", bad), true); }), HasSubstr("its description is wrong"));
+  bad = folder.read("a.h5");
+  bad.pop_back();
   EXPECT_THAT(inspect(folder.write("bad.h5", bad), true).damaged, ElementsAre("the description"));
 }
 

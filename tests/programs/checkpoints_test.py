@@ -248,11 +248,12 @@ class Inspect(ProgramTest):
         text = self.run_program("inspect", f"{one} --compare {other}", expected=1).out
         self.assertIn(f"only in {one}", text)
         self.assertIn("float64 and float32", text)
-        with h5py.File(one, "r+") as file:
-            file["model/embedding.weight"][3, 4] += 0.5
-            before = file["model/embedding.weight"][3, 4]
+        with h5py.File(one) as file:
+            place = file["model/embedding.weight"].id.get_offset()
+        content = bytearray(one.read_bytes())
+        content[place + 100] ^= 1
+        one.write_bytes(content)
         text = self.run_program("inspect", f"{one} --compare {longer}", expected=1).out
-        self.assertTrue(before)
         self.run_program("inspect", f"{one}")  # its description is whole
         result = self.run_program("inspect", f"{one} --verify", expected=USER)
         self.assertIn("is damaged: /model/embedding.weight", result.errors[0])
