@@ -18,7 +18,9 @@ int bench_step(int argc, char** argv, const Comm& world) {
                   "  longspan-bench [step] --config configs/bench/step.cfg\n"
                   "longspan-bench sequence --help: attention's methods over the sequence axis\n"
                   "longspan-bench capacity --help: the largest batch or length that fits\n"
-                  "longspan-bench schedule --help: what a pipeline schedule costs");
+                  "longspan-bench checkpoint --help: writing and reading beside plain files\n"
+                  "longspan-bench schedule --help: what a pipeline schedule costs\n"
+                  "longspan-bench environment --help: what the machine can do");
   options.add("bench.warmup", warmup, "steps before the timed ones")
       .add("bench.steps", steps, "timed steps; the median counts")
       .add("bench.output", output, "HDF5 file of the result, one row; empty: none");

@@ -67,6 +67,8 @@ bool host_accessible() { return Kokkos::SpaceAccessibility<Kokkos::HostSpace, Me
 
 int concurrency() { return Kokkos::DefaultExecutionSpace().concurrency(); }
 
+int count() { return host_accessible() ? 0 : Kokkos::num_devices(); }
+
 std::string description() {
   return std::format("{}, {} {}", Kokkos::DefaultExecutionSpace::name(), concurrency(),
                      concurrency() == 1 ? "thread" : "threads");

@@ -27,6 +27,7 @@ void copy_on_device(void* to, const void* from, std::size_t bytes);  // nothing 
 void fence();                                                        // waits until all queued work is done
 bool host_accessible();     // tensors may be read through plain pointers (after a fence)
 int concurrency();          // threads that run a kernel at once
+int count();                // this machine's devices that are not the host; 0 where kernels run on the host
 std::string description();  // "OpenMP, 2 threads"
 
 }  // namespace device

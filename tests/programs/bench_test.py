@@ -40,6 +40,29 @@ class SequenceBench(ProgramTest):
             self.assertEqual(len(result.errors), 1, result)
             self.assertIn(part, result.errors[0])
 
+    def test_the_environment_is_found_and_measured(self):
+        file = self.folder / "environment.h5"
+        words = f"environment --parallel.tensor 2 --run.directory {self.folder}/none --bench.file 1M --bench.output {file}"
+        result = self.run_program("bench", words, ranks=4)
+        with h5py.File(file) as table:
+            kinds, names, texts = (table[f"results/{name}"].asstr()[:].tolist() for name in ("kind", "what", "text"))
+            values = dict(zip(names, table["results/value"][:]))
+            units = dict(zip(names, table["results/unit"].asstr()[:]))
+            self.assertIn("[bench]", table.attrs["config"])
+        self.assertEqual(set(kinds), {"found", "measured", "beware"} if "beware" in kinds else {"found", "measured"})
+        for name, unit in [("products float64", "FLOP/s"), ("products float32", "FLOP/s"), ("products bfloat16", "FLOP/s"),
+                           ("memory", "byte/s"), ("data latency", "s"), ("data bandwidth", "byte/s"),
+                           ("tensor latency", "s"), ("tensor bandwidth", "byte/s"), ("file write", "byte/s"),
+                           ("file read", "byte/s")]:
+            self.assertGreater(values[name], 0, name)
+            self.assertEqual(units[name], unit)
+        self.assertTrue(0 <= values["overlap"] <= 1)
+        self.assertNotIn("sequence latency", names)  # an axis of one rank sends nothing
+        self.assertIn("4 on 1 node, 4 with rank 0", texts)
+        for text in texts:
+            self.assertIn(text, result.out)
+        self.assertFalse((self.folder / "none").exists())
+
     def test_steps_are_still_the_default(self):
         for words in ["--help", "step --help"]:
             self.assertIn("training steps", self.run_program("bench", words).out)

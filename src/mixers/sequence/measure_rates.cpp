@@ -76,10 +76,13 @@ double exchange_seconds(const Comm& group, const Tensor& out, const std::vector<
 // Under a name of its own: a run's counters show what the run sends.
 Comm apart(const Comm& group) { return group.split("measurement", 0, group.rank()); }
 
-LinkRates measure_links(const Comm& group, std::int64_t bytes) {
+}  // namespace
+
+LinkRates measure_links(const Comm& axis, std::int64_t bytes) {
   LinkRates rates;
-  const int ranks = group.size(), me = group.rank();
+  const int ranks = axis.size(), me = axis.rank();
   if (ranks == 1) return rates;
+  const Comm group = apart(axis);
   const std::int64_t parts = 2 * (ranks - 1), elements = (bytes / 4 + parts - 1) / parts * parts;
   const Tensor out = Tensor::zeros({elements}, Dtype::float32), in = Tensor::zeros({elements}, Dtype::float32);
   const int next = (me + 1) % ranks, previous = (me + ranks - 1) % ranks;
@@ -101,8 +104,6 @@ LinkRates measure_links(const Comm& group, std::int64_t bytes) {
   return rates;
 }
 
-}  // namespace
-
 MachineRates measure_rates(const SpreadLayer& layer, const SequenceAxes& axes) {
   MachineRates rates;
   const Comm all = apart(axes.all);
@@ -110,9 +111,9 @@ MachineRates measure_rates(const SpreadLayer& layer, const SequenceAxes& axes) {
   if (one_of_the_cores()) measure_products(layer, rates);
   const std::int64_t block = layer.sizes.key_value_token() * layer.length / layer.ranks * layer.sizes.element();
   const std::int64_t bytes = std::clamp(block, kLeastBytes, kMostBytes);
-  rates.all = measure_links(all, bytes);
-  rates.inner = measure_links(apart(axes.inner), bytes);
-  rates.outer = measure_links(apart(axes.outer), bytes);
+  rates.all = measure_links(axes.all, bytes);
+  rates.inner = measure_links(axes.inner, bytes);
+  rates.outer = measure_links(axes.outer, bytes);
   for (double* rate : {&rates.forward, &rates.backward}) *rate = all.all_gather_value(*rate)[0];
   for (LinkRates* link : {&rates.all, &rates.inner, &rates.outer}) {
     for (double* value : {&link->latency, &link->one_way, &link->both_ways, &link->all_to_all}) {
