@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "support/scratch_folder.hpp"
 
 namespace longspan {
 namespace {
@@ -67,7 +68,8 @@ TEST(Environment, FindsThisMachine) {
 }
 
 TEST(Environment, AFileIsMeasuredAndRemoved) {
-  const std::string folder = testing::TempDir() + "/longspan-disk-test";
+  const testing::ScratchFolder scratch;
+  const std::string folder = scratch.path("disk");
   std::filesystem::create_directories(folder);
   const DiskRates rates = measure_disk(folder, (8 << 20) + 5);
   EXPECT_GT(rates.write, 0);
