@@ -84,10 +84,10 @@ Request& Request::operator=(Request&& other) noexcept {
 Request::~Request() {
   if (!state_) return;
   try {
-    if (std::uncaught_exceptions() == 0) state_->wait();
+    if (std::uncaught_exceptions() == 0) wait();
   } catch (const std::exception&) {
   }
-  if (state_->under_way()) {
+  if (state_ && state_->under_way()) {
     ++abandoned;
     static_cast<void>(state_.release());
   }

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/timer.hpp"
+#include "comm/counters.hpp"
 #include "comm/transport.hpp"
 
 namespace longspan {
@@ -106,6 +107,17 @@ TEST_P(Delay, OfExchanges) {
     EXPECT_GE(timer.seconds(), kDelay);
   }
   expect_values<float>(in, [me](std::int64_t i) { return 10.0 * static_cast<double>(i / 2) + me; });
+}
+
+// Whoever drops a request waits for it; that time is communication as well.
+TEST_P(Delay, DroppedRequestsCountTheirSeconds) {
+  if (world().size() == 1) GTEST_SKIP() << "one rank sends nothing";
+  const Tensor sum = filled<float>({5}, [](std::int64_t) { return 1; });
+  CommCounters::instance().reset();
+  {
+    const Request dropped = world().all_reduce_async(sum);
+  }
+  EXPECT_GE(CommCounters::instance().of("world", "all_reduce").seconds, 0.5 * kDelay);
 }
 
 }  // namespace
