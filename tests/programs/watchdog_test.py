@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import programs
-from programs import ProgramTest, finish, start
+from programs import ProgramTest, finish, metric, start
 
 
 def children(process) -> list[int]:
@@ -52,6 +52,7 @@ class Watchdog(ProgramTest):
         self.assertEqual(result.code, 3, result)
         self.assertEqual(len(result.errors), 1, result)
         self.assertRegex(result.errors[0], r"rank [01] is not through with .* after run.watchdog = 3 s: it has waited")
+        self.assertRegex(result.errors[0], r" in \w*(reduce|gather)\w* with the ranks of the group '(replicas|world)'")
         while lives(stopped):
             self.assertLess(time.monotonic() - began, 60, "the stopped rank lives on")
             time.sleep(0.1)
@@ -63,9 +64,13 @@ class Watchdog(ProgramTest):
         result = finish(process)
         self.assertLess(time.monotonic() - began, 30)
         self.assertNotEqual(result.code, 0, result)
+        self.assertRegex(result.err, r"(?i)signal:? 9")  # the launcher's sentence
 
     def test_a_run_that_goes_on_is_left_alone(self):
-        self.train("run", "--run.watchdog 1s --run.steps 400 --parallel.data 2", 2)
+        # Each step is quick, all of them together take longer than the watchdog's patience.
+        run = self.train("run", "--run.watchdog 1s --run.steps 2500 --parallel.data 2", 2)
+        seconds = metric(run, "/train/seconds")
+        self.assertGreater(seconds[-1] - seconds[0], 1)
 
 
 if __name__ == "__main__":
