@@ -19,15 +19,9 @@ class Variable {
     v.state_ = std::make_shared<State>(State{std::move(value), std::move(gradient), true, true});
     return v;
   }
-  // The same value, whatever it becomes, with a gradient of its own in storage given from outside.
-  Variable with_gradient(Tensor gradient) const {
-    Variable v = parameter(Tensor(), std::move(gradient));
-    v.state_->source = state_;
-    return v;
-  }
 
   bool defined() const { return state_ != nullptr; }
-  const Tensor& value() const { return state_->source ? state_->source->value : state_->value; }
+  const Tensor& value() const { return state_->value; }
   // A parameter's storage may come and go between its uses.
   void set_value(Tensor value) const { state_->value = std::move(value); }
   bool needs_gradient() const { return state_->needs_gradient; }
@@ -54,8 +48,7 @@ class Variable {
   struct State {
     Tensor value, gradient;
     bool needs_gradient;
-    bool pinned;                              // the gradient's storage was given from outside
-    std::shared_ptr<State> source = nullptr;  // whose value this is, if not its own
+    bool pinned;  // the gradient's storage was given from outside
   };
   std::shared_ptr<State> state_;
 };

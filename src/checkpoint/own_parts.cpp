@@ -24,13 +24,8 @@ namespace {
 
 // Of the ranks of one stage that own the same elements of a parameter: which one this is.
 Holder owner_of(const Parameter& p, const ParameterStore& store) {
-  MeshShape mesh = store.mesh();
-  MeshCoordinate at = store.at();
-  if (shards_states(store.zero())) {
-    mesh.data = mesh.sequence = 1;
-    at.data = at.sequence = 0;
-  }
-  return holder_of(p.info().shard, mesh, at);
+  if (shards_states(store.zero())) return {};
+  return holder_of(p.info().shard.split_axis(), store.mesh(), store.at());
 }
 
 }  // namespace

@@ -20,9 +20,10 @@ std::int64_t all_reduce_bytes(const Tensor& t, int size) {
 
 void Comm::all_reduce(const Tensor& t, Reduce op) const {
   if (size_ == 1) return;
+  if (ranks_share_cores()) return all_reduce_async(t, op).wait();
   const CallCounter counter(name_, "all_reduce", all_reduce_bytes(t, size_));
   if (is_phantom()) return;
-  check_mpi(meet(handle_->comm), "all_reduce", name_);
+  wait_out_delay();
   DeviceBuffer buffer(t, Access::update, own_op(op, t.dtype()));
   for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
     check_mpi(MPI_Allreduce(MPI_IN_PLACE, buffer.data(first), count, mpi_type(t.dtype()), mpi_op(op, t.dtype()),
@@ -53,10 +54,12 @@ void Comm::broadcast(const Tensor& t, int root) const {
   const bool mine = rank_ == root;
   const CallCounter counter(name_, "broadcast", mine ? static_cast<std::int64_t>(t.bytes()) : 0);
   if (is_phantom()) return;
-  check_mpi(meet(handle_->comm), "broadcast", name_);
   DeviceBuffer buffer(t, mine ? Access::read : Access::write);
   for_each_piece(t.size(), t.dtype(), [&](std::int64_t first, int count) {
-    check_mpi(MPI_Bcast(buffer.data(first), count, mpi_type(t.dtype()), root, handle_->comm), "broadcast", name_);
+    const auto start = [&](MPI_Request* request) {
+      return MPI_Ibcast(buffer.data(first), count, mpi_type(t.dtype()), root, handle_->comm, request);
+    };
+    check_mpi(complete(start), "broadcast", name_);
   });
   buffer.finish();
 }

@@ -23,9 +23,11 @@ T all_reduce_host(const Comm& comm, T value, Reduce op) {
   const std::int64_t bytes = 2 * static_cast<std::int64_t>(sizeof(T)) * (comm.size() - 1) / comm.size();
   const CallCounter counter(comm.name(), "all_reduce_value", bytes);
   if (comm.is_phantom()) return value;
-  check_mpi(meet(native(comm)), "all_reduce_value", comm.name());
-  check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, mpi_type(dtype_of<T>()), mpi_op(op, dtype_of<T>()), native(comm)),
-            "all_reduce_value", comm.name());
+  const auto start = [&](MPI_Request* request) {
+    const MPI_Datatype type = mpi_type(dtype_of<T>());
+    return MPI_Iallreduce(MPI_IN_PLACE, &value, 1, type, mpi_op(op, dtype_of<T>()), native(comm), request);
+  };
+  check_mpi(complete(start), "all_reduce_value", comm.name());
   return value;
 }
 
@@ -73,8 +75,7 @@ void Comm::barrier() const {
   if (size_ == 1) return;
   const CallCounter counter(name_, "barrier", 0);
   if (is_phantom()) return;
-  check_mpi(meet(handle_->comm), "barrier", name_);
-  check_mpi(MPI_Barrier(handle_->comm), "barrier", name_);
+  check_mpi(complete([&](MPI_Request* request) { return MPI_Ibarrier(handle_->comm, request); }), "barrier", name_);
 }
 
 double Comm::all_reduce_value(double value, Reduce op) const { return all_reduce_host(*this, value, op); }
@@ -86,9 +87,10 @@ std::vector<double> Comm::all_gather_value(double value) const {
   if (size_ == 1) return values;
   const CallCounter counter(name_, "all_gather_value", static_cast<std::int64_t>(sizeof(double)) * (size_ - 1));
   if (is_phantom()) return values;
-  check_mpi(meet(handle_->comm), "all_gather_value", name_);
-  check_mpi(MPI_Allgather(&value, 1, MPI_DOUBLE, values.data(), 1, MPI_DOUBLE, handle_->comm), "all_gather_value",
-            name_);
+  const auto start = [&](MPI_Request* request) {
+    return MPI_Iallgather(&value, 1, MPI_DOUBLE, values.data(), 1, MPI_DOUBLE, handle_->comm, request);
+  };
+  check_mpi(complete(start), "all_gather_value", name_);
   return values;
 }
 
@@ -97,10 +99,15 @@ std::string Comm::broadcast_text(const std::string& text, int root) const {
   std::int64_t length = static_cast<std::int64_t>(text.size());
   const CallCounter counter(name_, "broadcast_text", rank_ == root ? length : 0);
   if (is_phantom()) return text;
-  check_mpi(meet(handle_->comm), "broadcast_text", name_);
-  check_mpi(MPI_Bcast(&length, 1, MPI_INT64_T, root, handle_->comm), "broadcast_text", name_);
+  const auto broadcast = [&](void* data, std::int64_t count, MPI_Datatype type) {
+    const auto start = [&](MPI_Request* request) {
+      return MPI_Ibcast(data, static_cast<int>(count), type, root, handle_->comm, request);
+    };
+    check_mpi(complete(start), "broadcast_text", name_);
+  };
+  broadcast(&length, 1, MPI_INT64_T);
   std::string same = rank_ == root ? text : std::string(static_cast<std::size_t>(length), ' ');
-  check_mpi(MPI_Bcast(same.data(), static_cast<int>(length), MPI_CHAR, root, handle_->comm), "broadcast_text", name_);
+  broadcast(same.data(), length, MPI_CHAR);
   return same;
 }
 

@@ -70,7 +70,16 @@ Mesh::Mesh(const Comm& world, const MeshShape& shape, int sequence_inner)
       self_(part_of_sequence(sequence_, "self", at_.sequence, 1, 0)),
       replicas_(group_along(*this, "replicas", {Axis::data, Axis::sequence})),
       model_(group_along(*this, "model", {Axis::tensor, Axis::pipeline})),
+      stage_(group_along(*this, "stage", {Axis::data, Axis::sequence, Axis::tensor})),
+      positions_(group_along(*this, "positions", {Axis::data, Axis::tensor})),
       ends_(group_of_ends(*this)) {}
+
+const Comm& Mesh::holders(std::optional<Axis> split_axis) const {
+  if (!split_axis) return stage_;
+  LONGSPAN_CHECK(split_axis == Axis::tensor || split_axis == Axis::sequence, "[mesh] no parameter is split over {}",
+                 to_string(*split_axis));
+  return split_axis == Axis::tensor ? replicas_ : positions_;
+}
 
 const Comm& Mesh::axis(Axis axis) const {
   switch (axis) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "comm/comm.hpp"
 #include "layout/mesh_shape.hpp"
@@ -28,8 +29,11 @@ class Mesh {
   const Comm& sequence_inner() const { return sequence_inner_; }
   const Comm& sequence_outer() const { return sequence_outer_; }
   const Comm& self() const { return self_; }          // this rank alone
-  const Comm& replicas() const { return replicas_; }  // data x sequence: ranks that hold the same parameters
+  const Comm& replicas() const { return replicas_; }  // data x sequence: the same model, other tokens
   const Comm& model() const { return model_; }        // tensor x pipeline: ranks that together hold one model
+  // Who holds the same part of a parameter of a stage: all of the stage where it is whole on each rank, `replicas`
+  // where the tensor axis splits it, data x tensor where the sequence axis does.
+  const Comm& holders(std::optional<Axis> split_axis) const;
   // First and last pipeline stage, which share a tied embedding; a group of one on middle stages or one stage.
   const Comm& ends() const { return ends_; }
 
@@ -39,7 +43,8 @@ class Mesh {
  private:
   MeshShape shape_;
   MeshCoordinate at_;
-  Comm world_, data_, tensor_, pipeline_, sequence_, sequence_inner_, sequence_outer_, self_, replicas_, model_, ends_;
+  Comm world_, data_, tensor_, pipeline_, sequence_, sequence_inner_, sequence_outer_, self_, replicas_, model_;
+  Comm stage_, positions_, ends_;
 };
 
 }  // namespace longspan

@@ -40,13 +40,16 @@ int wait_all(std::vector<MPI_Request>& requests, std::vector<MPI_Status>& status
   return ask_patiently([&](int* done) { return MPI_Testall(count, requests.data(), done, statuses.data()); });
 }
 
-int meet(MPI_Comm group) {
+int complete(const std::function<int(MPI_Request*)>& start) {
+  wait_out_delay();
+  std::vector<MPI_Request> request(1);
+  std::vector<MPI_Status> status(1);
+  const int error = start(request.data());
+  return error == MPI_SUCCESS ? wait_all(request, status) : error;
+}
+
+void wait_out_delay() {
   if (message_delay() > 0) DelayedStarts::instance().catch_up();
-  if (!share) return MPI_SUCCESS;
-  MPI_Request request = MPI_REQUEST_NULL;
-  const int error = MPI_Ibarrier(group, &request);
-  if (error != MPI_SUCCESS) return error;
-  return ask_patiently([&](int* done) { return MPI_Test(&request, done, MPI_STATUS_IGNORE); });
 }
 
 }  // namespace longspan

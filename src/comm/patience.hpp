@@ -4,6 +4,7 @@
 
 #include <mpi.h>
 
+#include <functional>
 #include <vector>
 
 namespace longspan {
@@ -14,8 +15,10 @@ void set_ranks_share_cores(bool share);
 // Until all requests are done; as MPI_Waitall.
 int wait_all(std::vector<MPI_Request>& requests, std::vector<MPI_Status>& statuses);
 
-// Before a blocking collective: returns once its delay is over (comm/delay.hpp) and, where ranks share cores, all ranks
-// of the group are there.
-int meet(MPI_Comm group);
+// Starts a nonblocking collective once its delay is over (comm/delay.hpp) and waits for it.
+int complete(const std::function<int(MPI_Request*)>& start);
+// The delay alone, before a blocking collective. Those do not wait patiently: where ranks share cores the nonblocking
+// form takes their place.
+void wait_out_delay();
 
 }  // namespace longspan

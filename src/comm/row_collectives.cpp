@@ -41,12 +41,14 @@ void check_mine(const Tensor& mine, const Tensor& all, std::int64_t count, const
 void Comm::all_gather(const Tensor& mine, const Tensor& all, const std::vector<std::int64_t>& rows) const {
   const Blocks blocks(all, rows, size_, "all_gather");
   check_mine(mine, all, blocks.count[rank_], "all_gather");
-  if (size_ > 1 && !one_piece(all.size(), all.dtype())) return all_gather_async(mine, all, rows).wait();
+  if (size_ > 1 && (ranks_share_cores() || !one_piece(all.size(), all.dtype()))) {
+    return all_gather_async(mine, all, rows).wait();
+  }
   copy_tensor(mine, part_of(all, rows, rank_));
   if (size_ == 1) return;
   const CallCounter counter(name_, "all_gather", ring_bytes(all, size_));
   if (is_phantom()) return;
-  check_mpi(meet(handle_->comm), "all_gather", name_);
+  wait_out_delay();
   DeviceBuffer buffer(all, Access::update);
   check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, mpi_type(all.dtype()), buffer.data(), blocks.counts().data(),
                            blocks.offsets().data(), mpi_type(all.dtype()), handle_->comm),
@@ -81,10 +83,10 @@ void Comm::reduce_scatter(const Tensor& all, const Tensor& mine, const std::vect
   const Blocks blocks(all, rows, size_, "reduce_scatter");
   check_mine(mine, all, blocks.count[rank_], "reduce_scatter");
   if (size_ == 1) return copy_tensor(all, mine);
-  if (!one_piece(all.size(), all.dtype())) return reduce_scatter_async(all, mine, rows).wait();
+  if (ranks_share_cores() || !one_piece(all.size(), all.dtype())) return reduce_scatter_async(all, mine, rows).wait();
   const CallCounter counter(name_, "reduce_scatter", ring_bytes(all, size_));
   if (is_phantom()) return;
-  check_mpi(meet(handle_->comm), "reduce_scatter", name_);
+  wait_out_delay();
   const bool own = own_op(Reduce::sum, all.dtype());
   DeviceBuffer from(all, Access::read, own), to(mine, Access::write, own);
   check_mpi(MPI_Reduce_scatter(from.data(), to.data(), blocks.counts().data(), mpi_type(all.dtype()),

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "layout/mesh_shape.hpp"
@@ -22,6 +23,8 @@ struct ParameterShard {
 
   bool replicated() const { return dim < 0; }
   bool over(Axis a) const { return !replicated() && axis == a; }
+  // The axis whose ranks hold different parts, if any.
+  std::optional<Axis> split_axis() const { return replicated() ? std::nullopt : std::optional(axis); }
   // The number of different parts on a mesh.
   int parts(const MeshShape& mesh) const { return replicated() ? 1 : mesh.extent(axis); }
 
@@ -36,14 +39,15 @@ struct ParameterShard {
   }
 };
 
-// Of the ranks of one stage that hold the same part: which one this is.
+// Of the ranks of one stage that hold the same part of a parameter: which one this is, in the order of world ranks.
+// They are those of the data, sequence and tensor axes but for the axis that splits the parameter.
 struct Holder {
   int index = 0, count = 1;
 };
-inline Holder holder_of(const ParameterShard& shard, const MeshShape& mesh, const MeshCoordinate& at) {
+inline Holder holder_of(std::optional<Axis> split_axis, const MeshShape& mesh, const MeshCoordinate& at) {
   Holder holder;
   for (const Axis axis : {Axis::data, Axis::sequence, Axis::tensor}) {
-    if (shard.over(axis)) continue;
+    if (split_axis == axis) continue;
     holder.index = holder.index * mesh.extent(axis) + at.along(axis);
     holder.count *= mesh.extent(axis);
   }

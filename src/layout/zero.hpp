@@ -20,13 +20,6 @@ constexpr bool shards_states(int zero) { return zero >= 1; }
 constexpr bool shards_gradients(int zero) { return zero >= 2; }
 constexpr bool shards_values(int zero) { return zero >= 3; }
 
-// The ranks that sum the gradients of a piece, and this one's place among them: data x sequence, or data alone where
-// each rank of the sequence axis has positions of its own.
-inline Holder summing_holder(const MeshShape& mesh, const MeshCoordinate& at, bool by_position) {
-  if (by_position) return {.index = at.data, .count = mesh.data};
-  return {.index = at.data * mesh.sequence + at.sequence, .count = mesh.data * mesh.sequence};
-}
-
 // Which elements of a piece a holder owns.
 inline Range owned_range(const Range& piece, const Holder& holder, int zero) {
   if (!shards_states(zero)) return piece;

@@ -2,7 +2,6 @@
 
 #include "autograd/functions/basic.hpp"
 #include "autograd/functions/prefix_softmax.hpp"
-#include "autograd/functions/tensor_axis.hpp"
 #include "mixers/projections.hpp"
 #include "ops/recurrence/prefix_softmax.hpp"
 
@@ -22,7 +21,7 @@ Aaren::Aaren(ParameterStore& store, const MixerSettings& s)
 
 Variable Aaren::mix(RecurrentRun& run, const Variable& x) const {
   const Context& context = run.context();
-  const Variable token = copied(run.tape(), shared_in_region(run.tape(), token_->variable(), context.mesh.tensor()));
+  const Variable token = copied(run.tape(), token_->variable());
   const double scale = 1 / std::sqrt(static_cast<double>(model_.head_width()));
   const Variable scores =
       query_scores(run.tape(), query_.forward(context, token), key_.forward(context, x), heads_, scale);

@@ -46,9 +46,8 @@ void expand(const Tensor& e, const Tensor& f, const Tensor& dbars, const Tensor&
   ops::matmul(MatrixRef(f).t(), each_head(second_half(dbars)), each_head(second_half(dkv)), options);
 }
 
-// dw [Kp, T] = sum over sequences and heads of dbar x^T, for x [B, Hk, T, K].
+// dw [Kp, T] += sum over sequences and heads of dbar x^T, for x [B, Hk, T, K].
 void sum_outer_products(const Tensor& dbar, const Tensor& x, const Tensor& dw) {
-  dw.set_zero();
   const Tensor from = dbar.reshape({count_heads(dbar), dbar.dim(2), dbar.dim(3)});
   const Tensor rows = x.reshape({count_heads(x), x.dim(2), x.dim(3)});
   for (std::int64_t i = 0; i < from.dim(0); ++i) {
@@ -63,7 +62,7 @@ void require(bool fulfilled, const char* sentence) {
 }  // namespace
 
 Variable linformer_attention(Tape& tape, ops::AttentionRules rules, const Variable& q, const Variable& kv,
-                             const Variable& e, const Variable& f, const Comm& sequence_axis, const Comm& tensor_axis) {
+                             const Variable& e, const Variable& f, const Comm& sequence_axis) {
   const Tensor& queries = q.value();
   const Dtype dtype = queries.dtype(), accumulation = accumulation_dtype(dtype);
   const Shape rows{queries.dim(0), queries.dim(1), queries.dim(2)};
@@ -103,15 +102,10 @@ Variable linformer_attention(Tape& tape, ops::AttentionRules rules, const Variab
         const auto dkv = kv.gradient_slot();
         expand(e.value(), f.value(), *dbars, dkv.tensor, dkv.accumulate);
       },
-      [=, &tensor_axis, shape = e.value().shape()] {
-        const Tensor both = Tensor::empty({2, shape[0], shape[1]}, accumulation, Memory::workspace, "gradient");
-        const Tensor de = both.slice(0, 1).reshape(shape), df = both.slice(1, 1).reshape(shape);
-        sum_outer_products(first_half(*dbars), first_half(kv.value()), de);
-        sum_outer_products(second_half(*dbars), second_half(kv.value()), df);
+      [=] {
+        sum_outer_products(first_half(*dbars), first_half(kv.value()), e.gradient());
+        sum_outer_products(second_half(*dbars), second_half(kv.value()), f.gradient());
         *dbars = Tensor();
-        tensor_axis.all_reduce(both);
-        ops::add_scaled(de, 1.0, e.gradient());
-        ops::add_scaled(df, 1.0, f.gradient());
       });
   return o;
 }
@@ -153,7 +147,7 @@ Variable Linformer::forward(const Context& context, const Variable& x) const {
     rules.first_sequence = context.first_sequence;
   }
   const Variable o = linformer_attention(context.tape, rules, heads.q, heads.kv, compress_keys_->variable(),
-                                         compress_values_->variable(), context.mesh.sequence(), context.mesh.tensor());
+                                         compress_values_->variable(), context.mesh.sequence());
   return projections_.join(context, o);
 }
 

@@ -37,16 +37,13 @@ class Linformer : public Mixer {
 // The core. q [B, H, T_local, K], kv [2 B, Hk, T_local, K] (all keys, then all values), e, f [Kp, T_local] of this
 // rank's positions -> o [B, H, T_local, K]. `rules` has all but the visible keys, which are the Kp compressed rows.
 Variable linformer_attention(Tape& tape, ops::AttentionRules rules, const Variable& q, const Variable& kv,
-                             const Variable& e, const Variable& f, const Comm& sequence_axis, const Comm& tensor_axis);
+                             const Variable& e, const Variable& f, const Comm& sequence_axis);
 
-// Elements, of the accumulation dtype, that a layer all-reduces: over the sequence axis in forward, as many again in
-// backward, and over the tensor axis in backward.
+// Elements, of the accumulation dtype, that a layer all-reduces over the sequence axis in forward, and as many again in
+// backward.
 constexpr std::int64_t linformer_sequence_elements(std::int64_t batch, std::int64_t key_heads, std::int64_t rank,
                                                    std::int64_t head_width) {
   return 2 * batch * key_heads * rank * head_width;
-}
-constexpr std::int64_t linformer_tensor_elements(std::int64_t rank, std::int64_t local_length) {
-  return 2 * rank * local_length;
 }
 
 }  // namespace longspan

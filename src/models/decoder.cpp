@@ -134,7 +134,7 @@ Variable Decoder::embed(const Context& context, const Tensor& tokens, const Grou
   });
   const Comm& axis = context.mesh.tensor();
   Variable partial = embedding(tape, embedding_->variable(), tokens, embedding_->first());
-  if (positions_ != nullptr) partial = add_once(tape, partial, embed_positions(context, tokens.shape()), axis);
+  if (positions_ != nullptr && axis.rank() == 0) partial = add(tape, partial, embed_positions(context, tokens.shape()));
   store_.drop(own);
   tape.record("enter embedding", {}, [=, this] { store_.open_gradients(own); });
   Variable x = scatter_rows(tape, partial, axis);

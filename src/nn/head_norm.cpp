@@ -2,7 +2,6 @@
 
 #include "autograd/functions/basic.hpp"
 #include "autograd/functions/gates.hpp"
-#include "autograd/functions/tensor_axis.hpp"
 
 namespace longspan {
 
@@ -13,9 +12,8 @@ HeadNorm::HeadNorm(ParameterStore& store, const std::string& name, std::int64_t 
 
 Variable HeadNorm::forward(const Context& context, const Variable& x) const {
   const std::int64_t width = weight_->info().shape[0];
-  const Variable weight = shared_in_region(context.tape, weight_->variable(), context.mesh.tensor());
   const Variable heads = reshape(context.tape, x, {x.value().size() / width, width});
-  return reshape(context.tape, rms_norm(context.tape, heads, weight, epsilon_), x.value().shape());
+  return reshape(context.tape, rms_norm(context.tape, heads, weight_->variable(), epsilon_), x.value().shape());
 }
 
 }  // namespace longspan

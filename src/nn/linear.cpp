@@ -1,7 +1,6 @@
 #include "nn/linear.hpp"
 
 #include "autograd/functions/basic.hpp"
-#include "autograd/functions/tensor_axis.hpp"
 
 namespace longspan {
 
@@ -35,8 +34,8 @@ RowLinear::RowLinear(ParameterStore& store, const std::string& name, std::int64_
 }
 
 Variable RowLinear::forward(const Context& context, const Variable& x) const {
-  const bool first = context.mesh.tensor().rank() == 0;
-  return linear(context.tape, x, weight_->variable(), bias_ ? bias_->variable() : Variable(), first);
+  const bool adds_bias = bias_ != nullptr && context.mesh.tensor().rank() == 0;
+  return linear(context.tape, x, weight_->variable(), adds_bias ? bias_->variable() : Variable());
 }
 
 ReplicatedLinear::ReplicatedLinear(ParameterStore& store, const std::string& name, std::int64_t in, std::int64_t out,
@@ -48,7 +47,7 @@ ReplicatedLinear::ReplicatedLinear(ParameterStore& store, const std::string& nam
                              .group = init.group})) {}
 
 Variable ReplicatedLinear::forward(const Context& context, const Variable& x) const {
-  return linear(context.tape, x, shared_in_region(context.tape, weight_->variable(), context.mesh.tensor()));
+  return linear(context.tape, x, weight_->variable());
 }
 
 }  // namespace longspan

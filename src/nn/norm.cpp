@@ -1,7 +1,6 @@
 #include "nn/norm.hpp"
 
 #include "autograd/functions/basic.hpp"
-#include "autograd/functions/tensor_axis.hpp"
 
 namespace longspan {
 
@@ -15,11 +14,8 @@ Norm::Norm(ParameterStore& store, const std::string& name, const ModelConfig& co
 }
 
 Variable Norm::forward(const Context& context, const Variable& x) const {
-  const auto shared = [&](const Parameter& p) {
-    return shared_in_region(context.tape, p.variable(), context.mesh.tensor());
-  };
-  return bias_ ? layer_norm(context.tape, x, shared(*weight_), shared(*bias_), epsilon_)
-               : rms_norm(context.tape, x, shared(*weight_), epsilon_);
+  return bias_ ? layer_norm(context.tape, x, weight_->variable(), bias_->variable(), epsilon_)
+               : rms_norm(context.tape, x, weight_->variable(), epsilon_);
 }
 
 }  // namespace longspan

@@ -11,6 +11,14 @@ namespace {
 // Parameters start at multiples of 64 bytes (of float64: 8 elements).
 constexpr std::int64_t kAlignment = 16;
 
+// In the flat buffers.
+std::int64_t end_of(const Parameter& p) {
+  return p.offset() + (p.local_shape().size() + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+// Of the parameters of a group: in this order those that an axis of one rank splits are next to those that none does.
+int place_of(const ParameterShard& shard) { return shard.over(Axis::sequence) ? 0 : shard.replicated() ? 1 : 2; }
+
 void initialize(const Parameter& p, std::uint64_t seed) {
   const ParameterInfo& info = p.info();
   if (info.init.kind == Initializer::Kind::constant) {
@@ -60,32 +68,53 @@ Parameter* ParameterStore::declare(const ParameterInfo& info) {
                  info.name);
   p->runs_ = shard.runs(info.shape[dim], shard.parts(mesh_), at_.along(shard.axis));
   p->local_[dim] = count_entries(p->runs_);
-  p->offset_ = elements_;
-  elements_ += (p->local_.size() + kAlignment - 1) / kAlignment * kAlignment;
   parameters_.push_back(std::move(p));
+  place(parameters_.back().get());
   return parameters_.back().get();
+}
+
+// An axis of one rank splits as well as not: one group of ranks has one name, and its parameters go together.
+std::optional<Axis> ParameterStore::split_axis(const Parameter& p) const {
+  const std::optional<Axis> axis = p.info().shard.split_axis();
+  if (axis && mesh_.extent(*axis) > 1) return axis;
+  return mesh_.tensor == 1 ? std::optional(Axis::tensor) : std::nullopt;
+}
+
+// Behind the parameters of its group that the same ranks hold.
+void ParameterStore::place(Parameter* p) {
+  auto place = placed_.end();
+  while (place != placed_.begin() && place[-1]->info().group == p->info().group &&
+         place_of(p->info().shard) < place_of(place[-1]->info().shard)) {
+    --place;
+  }
+  place = placed_.insert(place, p);
+  elements_ = place == placed_.begin() ? 0 : end_of(*place[-1]);
+  for (; place != placed_.end(); ++place) {
+    (*place)->offset_ = elements_;
+    elements_ = end_of(**place);
+  }
 }
 
 std::vector<ParameterPiece> ParameterStore::pieces() const {
   std::vector<ParameterPiece> pieces;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Parameter& p = *parameters_[i];
+  for (std::size_t i = 0; i < placed_.size(); ++i) {
+    const Parameter& p = *placed_[i];
     const auto number = static_cast<std::int64_t>(i);
-    const bool by_position = p.info().shard.over(Axis::sequence);
+    const std::optional<Axis> axis = split_axis(p);
     const ParameterPiece* last = pieces.empty() ? nullptr : &pieces.back();
-    if (!last || last->group != p.info().group || last->by_position != by_position || last->tied || p.info().tied) {
+    if (!last || last->group != p.info().group || last->split_axis != axis || last->tied || p.info().tied) {
       pieces.push_back({.group = p.info().group,
-                        .by_position = by_position,
+                        .split_axis = axis,
                         .tied = p.info().tied,
                         .range = {p.offset(), p.offset()},
                         .parameters = {number, number}});
     }
-    pieces.back().range.end = i + 1 < parameters_.size() ? parameters_[i + 1]->offset() : elements_;
+    pieces.back().range.end = end_of(p);
     pieces.back().parameters.end = number + 1;
   }
   std::int64_t owned = 0;
   for (ParameterPiece& piece : pieces) {
-    const Holder holder = summing_holder(mesh_, at_, piece.by_position);
+    const Holder holder = holder_of(piece.split_axis, mesh_, at_);
     piece.holders = holder.count;
     piece.owned = owned_range(piece.range, holder, zero_);
     piece.owned_offset = owned;
@@ -118,7 +147,7 @@ void ParameterStore::allocate(std::size_t number, std::uint64_t seed, bool train
     return flat.slice(owned_alone ? piece.owned_offset : piece.range.begin, piece.range.size());
   };
   for (auto i = piece.parameters.begin; i < piece.parameters.end; ++i) {
-    Parameter& p = *parameters_[static_cast<std::size_t>(i)];
+    Parameter& p = *placed_[static_cast<std::size_t>(i)];
     const std::int64_t begin = std::clamp(piece.owned.begin - p.offset(), std::int64_t{0}, p.local_.size());
     const std::int64_t end = std::clamp(piece.owned.end - p.offset(), std::int64_t{0}, p.local_.size());
     p.owned_ = {begin, end};
@@ -131,7 +160,7 @@ void ParameterStore::allocate(std::size_t number, std::uint64_t seed, bool train
                              : Tensor::zeros({piece.range.size()}, dtype(), Memory::parameters, "whole parameters");
   show_values(piece, whole);
   for (auto i = piece.parameters.begin; i < piece.parameters.end; ++i) {
-    initialize(*parameters_[static_cast<std::size_t>(i)], seed);
+    initialize(*placed_[static_cast<std::size_t>(i)], seed);
   }
   if (!keeps) {
     ops::copy(whole.slice(piece.owned.begin - piece.range.begin, piece.owned.size()), owned_values(piece));

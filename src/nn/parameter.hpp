@@ -2,6 +2,10 @@
 // Initialisation, checkpoints, gradient reduction and norms all read the declaration. A value depends only on the seed,
 // the name and the global index, so that every mesh starts from the same weights.
 //
+// Gradients are sums over the ranks that hold the same part of a parameter: data and sequence ranks see different
+// tokens, and tensor ranks that all hold the whole of it see it in different rows, heads or columns. A layer adds what
+// its rank sees; GradientReducer sums over the holders once a step.
+//
 // With ZeRO (layout/zero.hpp) a rank keeps whole values or gradients only while a group computes: the model asks for
 // them with fetch() and open_gradients(), and gives them back.
 #pragma once
@@ -9,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,13 +81,13 @@ class Parameter {
 // tied embedding is a piece of its own, so that both ends cut it alike.
 struct ParameterPiece {
   int group = 0;
-  bool by_position = false;  // each rank of the sequence axis has its own
+  std::optional<Axis> split_axis;  // whose ranks hold different parts (Mesh::holders)
   bool tied = false;
   Range range;                    // of the flat buffers
   Range owned;                    // of the flat buffers: what this rank owns
   std::int64_t owned_offset = 0;  // of the first of them in arrays of owned elements
   int holders = 1;                // ranks that hold the piece
-  Range parameters;               // of ParameterStore::all()
+  Range parameters;               // in the order of the flat buffers
 };
 
 class ParameterStore {
@@ -90,13 +95,15 @@ class ParameterStore {
   // `zero`: the stage of ZeRO, 0 to 3.
   ParameterStore(const MeshShape& mesh, const MeshCoordinate& at, int zero = 0) : mesh_(mesh), at_(at), zero_(zero) {}
 
-  // Pointers stay valid for the store's life. Declare the parameters of a group one after the other.
+  // Pointers stay valid for the store's life. Declare the parameters of a group one after the other: those that the
+  // same ranks hold come to lie together.
   Parameter* declare(const ParameterInfo& info);
 
   // Flat buffers of values (dtype) with initial values and, for training, of gradients (its accumulation dtype, zero).
   void allocate(Dtype dtype, std::uint64_t seed, bool training = true);
   void zero_gradients() const { gradients_.set_zero(); }
 
+  // In the order of their declaration.
   const std::vector<std::unique_ptr<Parameter>>& all() const { return parameters_; }
   Dtype dtype() const { return values_.dtype(); }
   int zero() const { return zero_; }
@@ -137,12 +144,10 @@ class ParameterStore {
   std::vector<std::pair<ParameterPiece, Tensor>> take_gradients(int group);
 
   // This rank's copy is the one that counts where several ranks hold one: sums over all axes see every parameter once.
-  // With ZeRO each of its holders on the data and sequence axes counts what it owns.
+  // With ZeRO each of its holders counts what it owns.
   bool counts(const Parameter& p) const {
-    const ParameterShard& shard = p.info().shard;
-    const bool shared = shards_states(zero_);
-    return !p.info().tied_copy && (shard.over(Axis::tensor) || at_.tensor == 0) && (shared || at_.data == 0) &&
-           (shared || shard.over(Axis::sequence) || at_.sequence == 0);
+    return !p.info().tied_copy &&
+           (shards_states(zero_) || holder_of(p.info().shard.split_axis(), mesh_, at_).index == 0);
   }
   // Elements that this rank counts.
   std::int64_t counted_elements() const;
@@ -163,6 +168,8 @@ class ParameterStore {
   // Whether the flat buffer has the whole piece.
   bool keeps_values(const ParameterPiece& piece) const { return !shards_values(zero_) || piece.holders == 1; }
   bool keeps_gradients(const ParameterPiece& piece) const { return !shards_gradients(zero_) || piece.holders == 1; }
+  void place(Parameter* p);
+  std::optional<Axis> split_axis(const Parameter& p) const;
   void allocate(std::size_t piece, std::uint64_t seed, bool training);
   void show_values(const ParameterPiece& piece, const Tensor& whole) const;
   void show_gradients(const ParameterPiece& piece, const Tensor& whole) const;
@@ -175,19 +182,12 @@ class ParameterStore {
   MeshShape mesh_;
   MeshCoordinate at_;
   int zero_;
-  std::vector<std::unique_ptr<Parameter>> parameters_;
+  std::vector<std::unique_ptr<Parameter>> parameters_;  // as declared
+  std::vector<Parameter*> placed_;                      // in the order of the flat buffers
   std::int64_t elements_ = 0;
   Tensor values_, gradients_;
   std::vector<ParameterPiece> pieces_;  // once allocated
   std::vector<Window> windows_;         // [piece]
 };
-
-// The ranks that hold the same part of a parameter, and so sum its gradients.
-inline const Comm& holders(const Mesh& mesh, bool by_position) { return by_position ? mesh.data() : mesh.replicas(); }
-// The sum over all ranks of what each counts (ParameterStore::counts). Collective.
-template <class T>
-T sum_of_counted(const Mesh& mesh, T value) {
-  return mesh.model().all_reduce_value(mesh.replicas().all_reduce_value(value));
-}
 
 }  // namespace longspan

@@ -16,14 +16,14 @@ Tensor part_of(const Parameter& p, const ParameterPiece& piece, const Tensor& wh
 
 void ParameterStore::show_values(const ParameterPiece& piece, const Tensor& whole) const {
   for (auto i = piece.parameters.begin; i < piece.parameters.end; ++i) {
-    const Parameter& p = *parameters_[static_cast<std::size_t>(i)];
+    const Parameter& p = *placed_[static_cast<std::size_t>(i)];
     p.variable().set_value(part_of(p, piece, whole));
   }
 }
 
 void ParameterStore::show_gradients(const ParameterPiece& piece, const Tensor& whole) const {
   for (auto i = piece.parameters.begin; i < piece.parameters.end; ++i) {
-    const Parameter& p = *parameters_[static_cast<std::size_t>(i)];
+    const Parameter& p = *placed_[static_cast<std::size_t>(i)];
     p.variable().set_gradient(part_of(p, piece, whole));
   }
 }
@@ -41,7 +41,7 @@ void ParameterStore::start_fetch(const Mesh& mesh, int group) {
     if (keeps_values(piece) || windows_[i].values.defined()) return;
     windows_[i].values = Tensor::empty({piece.range.size()}, dtype(), Memory::parameters, "whole parameters");
     windows_[i].arriving =
-        holders(mesh, piece.by_position)
+        mesh.holders(piece.split_axis)
             .all_gather_async(owned_values(piece), windows_[i].values, owned_counts(piece.range, piece.holders));
   });
 }
@@ -74,7 +74,7 @@ void ParameterStore::share_values(const Mesh& mesh) const {
   std::vector<Request> requests;
   for (const ParameterPiece& piece : pieces_) {
     if (piece.holders == 1 || piece.range.size() == 0) continue;
-    requests.push_back(holders(mesh, piece.by_position)
+    requests.push_back(mesh.holders(piece.split_axis)
                            .all_gather_async(owned_values(piece), values_.slice(piece.range.begin, piece.range.size()),
                                              owned_counts(piece.range, piece.holders)));
   }

@@ -6,7 +6,6 @@
 #include "autograd/functions/basic.hpp"
 #include "autograd/functions/exchange_rows.hpp"
 #include "autograd/functions/gates.hpp"
-#include "autograd/functions/tensor_axis.hpp"
 #include "nn/contiguous.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/write_rows.hpp"
@@ -50,8 +49,8 @@ Variable convolve(const Context& context, const Surroundings& around, const Vari
 // Weights start with the variance of a sum over `width` positions: 1 / width.
 ShortConvolution::ShortConvolution(ParameterStore& store, const std::string& name, std::int64_t channels,
                                    const Settings& settings)
-    : replicated_(settings.granule == 0), centred_(settings.centred) {
-  const ParameterShard shard = replicated_ ? ParameterShard{} : ParameterShard{0, settings.granule};
+    : centred_(settings.centred) {
+  const ParameterShard shard = settings.granule == 0 ? ParameterShard{} : ParameterShard{0, settings.granule};
   weight_ = store.declare({.name = name + ".weight",
                            .shape = {channels, settings.width},
                            .shard = shard,
@@ -62,20 +61,14 @@ ShortConvolution::ShortConvolution(ParameterStore& store, const std::string& nam
   }
 }
 
-Variable ShortConvolution::parameter(const Context& context, const Parameter* p) const {
-  if (!p) return {};
-  return replicated_ ? shared_in_region(context.tape, p->variable(), context.mesh.tensor()) : p->variable();
-}
-
 Variable ShortConvolution::forward(const Context& context, const Variable& x, const Tensor& documents) const {
-  const Variable weight = parameter(context, weight_), bias = parameter(context, bias_);
-  return convolve(context, surround(context, x, width(), lead(), documents), x, weight, bias);
+  return convolve(context, surround(context, x, width(), lead(), documents), x, weight_->variable(), bias());
 }
 
 Variable ShortConvolution::extend(const Context& context, const Variable& x, Tensor& edge) const {
   const std::int64_t b = x.value().dim(0), n = x.value().dim(1), c = x.value().dim(2), e = edge.dim(1);
   const Surroundings around{Variable(edge, false), {.before = e, .starts = document_rows(context)}};
-  const Variable y = convolve(context, around, x, parameter(context, weight_), parameter(context, bias_));
+  const Variable y = convolve(context, around, x, weight_->variable(), bias());
   const Tensor all = Tensor::empty({b, e + n, c}, x.value().dtype());
   ops::write_rows(edge, all, 0);
   ops::write_rows(x.value(), all, e);

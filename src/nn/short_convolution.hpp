@@ -29,12 +29,12 @@ class ShortConvolution {
   Variable extend(const Context& context, const Variable& x, Tensor& edge) const;
 
  private:
-  Variable parameter(const Context& context, const Parameter* p) const;  // undefined where there is none
+  Variable bias() const { return bias_ ? bias_->variable() : Variable(); }  // undefined where there is none
   std::int64_t width() const { return weight_->info().shape[1]; }
   std::int64_t lead() const { return centred_ ? (width() - 1) / 2 : 0; }
   Parameter* weight_;  // [C, width]
   Parameter* bias_ = nullptr;
-  bool replicated_, centred_;
+  bool centred_;
 };
 
 // Row t becomes row t - 1 of its document (`reversed`: row t + 1), zero where there is none. Collective.

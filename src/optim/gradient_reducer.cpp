@@ -9,7 +9,7 @@ void GradientReducer::start(int group, bool last) {
   if (!last && !shards_gradients(zero)) return;
   if (shards_states(zero)) wait();
   for (const auto& [piece, whole] : store_.take_gradients(group)) {
-    const Comm& ranks = holders(mesh_, piece.by_position);
+    const Comm& ranks = mesh_.holders(piece.split_axis);
     if (!shards_states(zero)) {
       sums_.push_back({.request = ranks.all_reduce_async(whole)});
       continue;

@@ -1,5 +1,5 @@
-// Sums gradients over the ranks that hold the same parameters (data x sequence; data alone where positions split them),
-// group by group while the backward pass goes on. Gradients are sums over tokens times 1 / (all tokens), so they are
+// Sums gradients over the ranks that hold the same part of a parameter (Mesh::holders), group by group while the
+// backward pass goes on. Gradients are sums over tokens times 1 / (all tokens), so they are
 // added and never divided by a number of ranks.
 //
 // Without ZeRO a group is summed on all its holders once its last gradient is complete. With ZeRO each holder gets the

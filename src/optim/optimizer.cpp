@@ -13,7 +13,7 @@ double gradient_norm(const ParameterStore& store, const Mesh& mesh) {
   for (const auto& p : store.all()) {
     if (store.counts(*p)) sum += ops::sum_of_squares(store.owned_gradient(*p));
   }
-  return std::sqrt(sum_of_counted(mesh, sum));
+  return std::sqrt(mesh.world().all_reduce_value(sum));
 }
 
 double clip_scale(double norm, double clip) { return clip > 0 && norm > clip ? clip / norm : 1.0; }

@@ -14,8 +14,8 @@
 namespace longspan {
 
 // Groups of ranks whose bytes are counted: the axes, and the products of axes that comm/mesh.hpp names.
-inline constexpr std::array<const char*, 8> kCountedGroups = {"data",     "tensor", "pipeline", "sequence",
-                                                              "replicas", "model",  "ends",     "world"};
+inline constexpr std::array<const char*, 10> kCountedGroups = {
+    "data", "tensor", "pipeline", "sequence", "stage", "replicas", "positions", "model", "ends", "world"};
 
 struct TrainRow {
   std::int64_t step = 0;  // steps done, this one included

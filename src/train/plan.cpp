@@ -138,7 +138,9 @@ void add_traffic(Lines& lines, const std::vector<StepAccount>& stages) {
     if (std::ranges::any_of(stages, sends)) groups.push_back(group);
   }
   if (groups.empty()) return lines.add("sent", "nothing: one rank alone");
-  lines.add("sent", "by that rank in a step, over each group (replicas = data x sequence, model = tensor x pipeline)");
+  lines.add("sent",
+            "by that rank in a step, over each group (stage = data x tensor x sequence, replicas = data x sequence, "
+            "model = tensor x pipeline)");
   lines.add("", table_row("stage", groups));
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
     std::vector<std::string> cells;

@@ -76,13 +76,13 @@ void check_replicas(const Mesh& mesh, const ParameterStore& store, std::int64_t 
     }
     return found;
   };
-  const auto positions = [](const ParameterInfo& p) { return p.shard.over(Axis::sequence); };
-  const std::vector<std::string> complaints = {
-      compare(mesh.replicas(), mesh.world(), those([&](const ParameterInfo& p) { return !positions(p); }), step),
-      compare(mesh.data(), mesh.world(), those(positions), step),
-      compare(mesh.tensor(), mesh.world(), those([](const ParameterInfo& p) { return !p.shard.over(Axis::tensor); }),
-              step),
-      compare(mesh.ends(), mesh.world(), those([](const ParameterInfo& p) { return p.tied; }), step)};
+  std::vector<std::string> complaints;
+  for (const std::optional<Axis> axis :
+       {std::optional<Axis>(), std::optional(Axis::tensor), std::optional(Axis::sequence)}) {
+    const auto split_so = [axis](const ParameterInfo& p) { return p.shard.split_axis() == axis; };
+    complaints.push_back(compare(mesh.holders(axis), mesh.world(), those(split_so), step));
+  }
+  complaints.push_back(compare(mesh.ends(), mesh.world(), those([](const ParameterInfo& p) { return p.tied; }), step));
   together(mesh.world(), [&] {
     for (const std::string& text : complaints) {
       if (!text.empty()) throw EnvironmentError("{}", text);

@@ -7,7 +7,7 @@ import numpy as np
 
 UNITS = {"step": "1", "loss": "nat/token", "accuracy": "1", "grad_norm": "1", "learning_rate": "1", "tokens": "token", "seconds": "s",
          "tokens_per_second": "token/s", "peak_bytes": "byte", "bits_per_byte": "bit/byte"}  # fmt: skip
-GROUPS = ["data", "tensor", "pipeline", "sequence", "replicas", "model", "ends", "world"]
+GROUPS = ["data", "tensor", "pipeline", "sequence", "stage", "replicas", "positions", "model", "ends", "world"]
 CONFIG = """[run]
 name = {name}
 steps = {planned}

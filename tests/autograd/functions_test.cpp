@@ -35,23 +35,6 @@ TEST(Functions, LinearOnNoOutputs) {
   EXPECT_EQ(gradients[0], Values(B * T * D, 0.0));
 }
 
-// The bias is added by another rank of the tensor axis, its gradient is computed on every rank.
-TEST(Functions, LinearThatLeavesTheBiasToAnotherRankStillComputesItsGradient) {
-  const std::vector<Input> inputs = {rows(), weight({F, D}), weight({F})};
-  const auto run = [&](bool add_bias) {
-    return tape_gradients(inputs, random_inputs(inputs),
-                          [&](Tape& tape, const auto& v) { return linear(tape, v[0], v[1], v[2], add_bias); });
-  };
-  EXPECT_EQ(run(false), run(true));
-  const auto value = [&](bool add_bias) {
-    const auto v = make_variables(inputs, random_inputs(inputs));
-    Tape tape(false);
-    return to_values(linear(tape, v[0], v[1], v[2], add_bias).value());
-  };
-  const Values bias = random_inputs(inputs)[2];
-  EXPECT_NEAR(value(true)[1] - value(false)[1], bias[1], 1e-14);
-}
-
 TEST(Functions, Add) {
   expect_right_gradients({rows(), rows()}, [](Tape& tape, const auto& v) { return add(tape, v[0], v[1]); });
 }

@@ -59,17 +59,6 @@ TEST(TensorAxis, SumsInsideGoBothWays) {
   if (world().size() > 1) EXPECT_EQ(to_values(held), numbers({0, B * T}, mine()));
 }
 
-TEST(TensorAxis, WhatIsAddedOnceHasItsGradientEverywhere) {
-  Tape tape;
-  const Variable partial(whole(mine())), x(whole(10));
-  const Variable y = scatter_rows(tape, add_once(tape, partial, x, world()), world());
-  EXPECT_EQ(values_of(y), numbers(my_rows(), sum_of_ranks() + 10));
-  y.set_gradient(world().size() == 1 ? whole(3) : my_part(3));
-  tape.backward();
-  EXPECT_EQ(to_values(x.gradient()), numbers({0, B * T}, 3));
-  EXPECT_EQ(to_values(partial.gradient()), numbers({0, B * T}, 3));
-}
-
 TEST(TensorAxis, OfOneRankIsTheVariableItself) {
   const Comm self = world().split("self", world().rank(), 0);
   Tape tape;

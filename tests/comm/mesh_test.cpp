@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "layout/parameter_shard.hpp"
 #include "support/world.hpp"
 
 namespace longspan {
@@ -40,6 +41,11 @@ std::vector<double> expected_ends(const Mesh& mesh) {
           static_cast<double>(rank_of(mesh.shape(), mesh.at().with(Axis::pipeline, mesh.shape().pipeline - 1)))};
 }
 
+const std::vector<std::pair<std::optional<Axis>, std::vector<Axis>>> kHolders = {
+    {std::nullopt, {Axis::data, Axis::sequence, Axis::tensor}},
+    {Axis::tensor, {Axis::data, Axis::sequence}},
+    {Axis::sequence, {Axis::data, Axis::tensor}}};
+
 TEST(Mesh, GroupsHoldTheRightRanksForEveryShape) {
   for (const MeshShape& shape : shapes_of(world().size())) {
     SCOPED_TRACE(shape.str());
@@ -58,6 +64,13 @@ TEST(Mesh, GroupsHoldTheRightRanksForEveryShape) {
     EXPECT_EQ(&mesh.axis(Axis::tensor), &mesh.tensor());
     EXPECT_EQ(members(mesh.replicas()), expected_members(mesh, {Axis::data, Axis::sequence}));
     EXPECT_EQ(members(mesh.model()), expected_members(mesh, {Axis::tensor, Axis::pipeline}));
+    for (const auto& [split_axis, axes] : kHolders) {
+      const Comm& holders = mesh.holders(split_axis);
+      EXPECT_EQ(members(holders), expected_members(mesh, axes));
+      const Holder self = holder_of(split_axis, mesh.shape(), mesh.at());
+      EXPECT_EQ(self.index, holders.rank());
+      EXPECT_EQ(self.count, holders.size());
+    }
     EXPECT_EQ(members(mesh.ends()), expected_ends(mesh));
     EXPECT_EQ(mesh.world().size(), shape.size());
   }

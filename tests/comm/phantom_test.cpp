@@ -117,6 +117,9 @@ TEST(Phantom, MeshHasTheGroupsOfTheRealMesh) {
         expect_same_group(phantom.self(), real.self());
         expect_same_group(phantom.replicas(), real.replicas());
         expect_same_group(phantom.model(), real.model());
+        for (const std::optional<Axis> split : {std::optional<Axis>(), {Axis::tensor}, {Axis::sequence}}) {
+          expect_same_group(phantom.holders(split), real.holders(split));
+        }
         expect_same_group(phantom.ends(), real.ends());
       }
     }

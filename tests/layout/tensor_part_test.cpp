@@ -62,7 +62,7 @@ TEST(TensorPart, TheRanksOfAStageWriteEveryElementOnce) {
                             .extent = dims[split_dim],
                             .inner = inner,
                             .runs = shard.runs(dims[split_dim], shard.parts(mesh), at.along(shard.axis))};
-      const Holder holder = holder_of(shard, mesh, at);
+      const Holder holder = holder_of(shard.split_axis(), mesh, at);
       ASSERT_EQ(holder.count * shard.parts(mesh), mesh.size());
       mark(part, split(part.size(), holder.count, holder.index), rank, owner);
       if (HasFatalFailure()) FAIL() << "trial " << trial;

@@ -29,21 +29,6 @@ TEST(Zero, HoldersOwnEveryElementOfAPieceOnce) {
   }
 }
 
-TEST(Zero, HoldersAreCountedInTheOrderOfTheirWorldRanks) {
-  const MeshShape mesh{.data = 3, .tensor = 2, .pipeline = 2, .sequence = 4};
-  int before = -1;
-  for (int data = 0; data < mesh.data; ++data) {
-    for (int sequence = 0; sequence < mesh.sequence; ++sequence) {
-      const MeshCoordinate at{.data = data, .tensor = 1, .pipeline = 1, .sequence = sequence};
-      const Holder all = summing_holder(mesh, at, false), own = summing_holder(mesh, at, true);
-      EXPECT_EQ(all.count, 12);
-      EXPECT_EQ(all.index, ++before);
-      EXPECT_EQ(own.count, 3);
-      EXPECT_EQ(own.index, data);
-    }
-  }
-}
-
 // Of 7.5e9 parameters in bfloat16 with float32 gradients on 64 ranks: 18, 6 + 12/64, 2 + 16/64, 18/64 bytes each.
 TEST(Zero, BytesAreThoseOfThePaperWithGradientsInFloat32) {
   constexpr std::int64_t whole = 7'500'000'000, owned = whole / 64;

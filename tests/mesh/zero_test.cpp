@@ -164,7 +164,7 @@ Expected expected_volume(const Session& session, ParameterStore& store) {
   Expected expected;
   for (const ParameterPiece& piece : store.pieces()) {
     if (piece.holders == 1) continue;
-    const std::string group = piece.by_position ? "data" : "replicas";
+    const std::string& group = session.mesh().holders(piece.split_axis).name();
     const std::int64_t n = piece.range.size();
     // Blocks and heads are needed forward and backward, the embedding forward alone; a tied head on its stage reads it
     // both ways too.
@@ -213,7 +213,7 @@ TEST_F(Zero, MemoryAndMessagesAreThoseOfTheClosedForms) {
       EXPECT_EQ(current(Memory::gradients), block(bytes.gradients));
       EXPECT_EQ(current(Memory::optimizer), states * block(bytes.optimizer / states));
       const Expected expected = expected_volume(session, session.store());
-      for (const char* group : {"replicas", "data"}) {
+      for (const char* group : {"stage", "replicas", "positions"}) {
         const auto of = [&](const std::map<std::string, std::int64_t>& all) {
           const auto found = all.find(group);
           return found == all.end() ? 0 : found->second;

@@ -66,8 +66,7 @@ Outcome run(const Sizes& s, const Inputs& in, const Comm& axis) {
   const auto count = [&axis] { return CommCounters::instance().of(axis.name(), "all_reduce"); };
   const CommCount start = count();
   Tape tape;
-  const Comm alone = world().split("self", world().rank(), 0);
-  const Variable o = linformer_attention(tape, rules, q, kv, e, f, axis, alone);
+  const Variable o = linformer_attention(tape, rules, q, kv, e, f, axis);
   const CommCount middle = count();
   o.set_gradient(to_tensor(local(in.g, s.B * s.H, s.K, shard), {s.B, s.H, n, s.K}, s.dtype));
   tape.backward();
@@ -207,34 +206,6 @@ TEST(Linformer, PutsExactlyTheClosedFormsOnTheWireWhateverTheLength) {
       EXPECT_EQ(outcome.calls, axis.size() == 1 ? 0 : 2);
     }
   }
-}
-
-// The gradients of E and F are the only message of the core over the tensor axis.
-TEST(Linformer, SumsTheGradientsOfEAndFOverTheTensorAxis) {
-  const Comm axis = world().split("tensor", 0, world().rank()), alone = world().split("self", world().rank(), 0);
-  const std::int64_t T = 5, K = 4, Kp = 3;
-  const Variable q(to_tensor(random_values(T * K, 1), {1, 1, T, K}, Dtype::float64));
-  const Variable kv(to_tensor(random_values(2 * T * K, 2), {2, 1, T, K}, Dtype::float64));
-  const auto parameter = [&](std::uint64_t seed) {
-    return Variable::parameter(to_tensor(random_values(Kp * T, seed), {Kp, T}, Dtype::float64),
-                               Tensor::zeros({Kp, T}, Dtype::float64));
-  };
-  const auto gradient = [&](const Comm& tensor_axis) {
-    const Variable e = parameter(3), f = parameter(4);
-    ops::AttentionRules rules;
-    rules.query_runs = {{.row = 0, .first = 0, .count = T}};
-    Tape tape;
-    const Variable o = linformer_attention(tape, rules, q, kv, e, f, alone, tensor_axis);
-    o.set_gradient(to_tensor(random_values(T * K, 5), {1, 1, T, K}, Dtype::float64));
-    tape.backward();
-    return to_values(e.gradient());
-  };
-  const auto bytes = [&axis] { return CommCounters::instance().of_group(axis.name()).bytes; };
-  const std::int64_t before = bytes();
-  Values summed = gradient(axis);
-  EXPECT_EQ(bytes() - before, all_reduce_volume(8 * linformer_tensor_elements(Kp, T), axis.size()));
-  for (double& x : summed) x /= world().size();
-  EXPECT_LT(distance(summed, gradient(alone)), 1e-13);
 }
 
 TEST(Linformer, RefusesWhatItCannotDo) {

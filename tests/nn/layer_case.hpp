@@ -111,7 +111,7 @@ class LayerRun {
     mesh_.tensor().all_reduce(x.gradient());
     g.dx = to_values(x.gradient());
     for (const auto& p : store_.all()) {
-      holders(mesh_, p->info().shard.over(Axis::sequence)).all_reduce(p->gradient());
+      mesh_.holders(p->info().shard.split_axis()).all_reduce(p->gradient());
       g.parameters[p->info().name] = to_values(p->gradient());
     }
     return g;

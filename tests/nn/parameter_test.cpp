@@ -72,15 +72,16 @@ TEST(ParameterStore, GradientsHaveTheAccumulationTypeAndStartAtZero) {
 }
 
 TEST(ParameterStore, GroupsCoverTheFlatBuffersWithoutOverlap) {
-  const ParameterStore store = make_store(1, 0);
-  // The embedding; then of the block what every rank of the sequence axis holds, what positions split, and again what
-  // every rank holds.
+  const ParameterStore store = make_store(2, 0);
+  // The embedding; then of the block what positions split, what all ranks hold, and what tensor ranks share.
+  const std::vector<std::optional<Axis>> split_axes = {Axis::tensor, Axis::sequence, std::nullopt, Axis::tensor};
   const std::vector<ParameterPiece> pieces = store.pieces();
   ASSERT_EQ(pieces.size(), 4U);
+  ASSERT_EQ(make_store(1, 0).pieces().size(), 2U);
   std::int64_t end = 0;
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     EXPECT_EQ(pieces[i].group, i == 0 ? 0 : 1);
-    EXPECT_EQ(pieces[i].by_position, i == 2);
+    EXPECT_EQ(pieces[i].split_axis, split_axes[i]);
     EXPECT_EQ(pieces[i].range.begin, end);
     end = pieces[i].range.end;
   }
@@ -112,20 +113,18 @@ TEST(ParameterStore, HoldersOwnEveryValueOnceInEveryStageOfZero) {
     std::vector<Values> together;
     for (int rank = 0; rank < mesh.size(); ++rank) {
       const MeshCoordinate at = coordinate_of(mesh, rank);
-      if (at.tensor != 0 || at.sequence != 0) continue;
-      for (int sequence = 0; sequence < mesh.sequence; ++sequence) {
-        ParameterStore store(mesh, at.with(Axis::sequence, sequence), zero);
-        declare_all(store);
-        store.allocate(Dtype::float64, 3);
-        EXPECT_EQ(store.values().size(), zero == 3 ? store.owned_elements() : store.local_elements());
-        EXPECT_EQ(store.gradients().size(), zero >= 2 ? store.owned_elements() : store.local_elements());
-        together.resize(store.all().size());
-        for (std::size_t i = 0; i < store.all().size(); ++i) {
-          const Parameter& p = *store.all()[i];
-          if (p.info().shard.over(Axis::sequence) && sequence != 0) continue;
-          const Values own = to_values(store.owned_values(p));
-          together[i].insert(together[i].end(), own.begin(), own.end());
-        }
+      ParameterStore store(mesh, at, zero);
+      declare_all(store);
+      store.allocate(Dtype::float64, 3);
+      EXPECT_EQ(store.values().size(), zero == 3 ? store.owned_elements() : store.local_elements());
+      EXPECT_EQ(store.gradients().size(), zero >= 2 ? store.owned_elements() : store.local_elements());
+      together.resize(store.all().size());
+      for (std::size_t i = 0; i < store.all().size(); ++i) {
+        const Parameter& p = *store.all()[i];
+        const std::optional<Axis> split = p.info().shard.split_axis();
+        if (split && at.along(*split) != 0) continue;
+        const Values own = to_values(store.owned_values(p));
+        together[i].insert(together[i].end(), own.begin(), own.end());
       }
     }
     ParameterStore whole(mesh, {});

@@ -17,9 +17,9 @@ void fill_gradients(const ParameterStore& store) {
   for (const auto& p : store.all()) ops::fill(p->gradient(), (base += 100) + world().rank() + 1);
 }
 
-TEST(GradientReducer, SumsEveryGroupOverDataAndSequenceRanks) {
+TEST(GradientReducer, SumsEveryGroupOverAllThatHoldIt) {
   const int n = world().size();
-  for (const MeshShape& shape : {MeshShape{.data = n}, MeshShape{.sequence = n}}) {
+  for (const MeshShape& shape : {MeshShape{.data = n}, MeshShape{.tensor = n}, MeshShape{.sequence = n}}) {
     const Mesh mesh(world(), shape);
     ParameterStore store(mesh.shape(), mesh.at());
     for (int group = 0; group < 3; ++group) {
@@ -43,27 +43,28 @@ TEST(GradientReducer, SumsEveryGroupOverDataAndSequenceRanks) {
   }
 }
 
-TEST(GradientReducer, SumsWhatPositionsSplitOverDataRanksAlone) {
+TEST(GradientReducer, SumsWhatAnAxisSplitsOverTheOthersAlone) {
   const int n = world().size();
-  for (const MeshShape& shape : {MeshShape{.data = n}, MeshShape{.sequence = n}}) {
+  for (const MeshShape& shape : {MeshShape{.data = n}, MeshShape{.tensor = n}, MeshShape{.sequence = n}}) {
     const Mesh mesh(world(), shape);
     ParameterStore store(mesh.shape(), mesh.at());
-    store.declare({.name = "before", .shape = {5}});
-    store.declare({.name = "split", .shape = {2, 7}, .shard = ParameterShard::by_position(1, ShardKind::zigzag)});
-    store.declare({.name = "behind", .shape = {3}});
+    store.declare({.name = "whole", .shape = {5}});
+    store.declare({.name = "positions", .shape = {2, 7}, .shard = ParameterShard::by_position(1, ShardKind::zigzag)});
+    store.declare({.name = "heads", .shape = {7, 2}, .shard = {0, 1}});
+    store.declare({.name = "whole too", .shape = {3}});
     store.allocate(Dtype::float64, 1);
     fill_gradients(store);
     GradientReducer reducer(store, mesh);
     reducer.start(0, true);
     reducer.finish();
-    const auto expect = [&](std::size_t i, double value) {
+    for (std::size_t i = 0; i < store.all().size(); ++i) {
       const Parameter& p = *store.all()[i];
-      EXPECT_EQ(to_values(p.gradient()), Values(static_cast<std::size_t>(p.local_shape().size()), value))
-          << shape.str();
-    };
-    expect(0, n * 100 + sum_of_ranks());
-    expect(1, shape.data == n ? n * 200 + sum_of_ranks() : 200 + world().rank() + 1);
-    expect(2, n * 300 + sum_of_ranks());
+      const double base = 100.0 * static_cast<double>(i + 1);
+      const bool split = n > 1 && p.local_shape() != p.info().shape;
+      const double expected = split ? base + world().rank() + 1 : n * base + sum_of_ranks();
+      EXPECT_EQ(to_values(p.gradient()), Values(static_cast<std::size_t>(p.local_shape().size()), expected))
+          << p.info().name << " on " << shape.str();
+    }
   }
 }
 
@@ -91,7 +92,7 @@ TEST(GradientReducer, SumsATiedEmbeddingOverBothEndsAndNothingElse) {
 TEST(GradientReducer, OwnedGradientsAreSumsOverMicrobatchesAndRanksInEveryStageOfZero) {
   const int n = world().size();
   for (int zero = 0; zero <= 3; ++zero) {
-    for (const MeshShape& shape : {MeshShape{.data = n}, MeshShape{.sequence = n}}) {
+    for (const MeshShape& shape : {MeshShape{.data = n}, MeshShape{.tensor = n}, MeshShape{.sequence = n}}) {
       const Mesh mesh(world(), shape);
       ParameterStore store(mesh.shape(), mesh.at(), zero);
       store.declare({.name = "large", .shape = {37, 3}, .group = 0});

@@ -15,7 +15,7 @@ Tensor statistics(const Tensor& x) { return Tensor::empty({x.rows()}, accumulati
 
 }  // namespace
 
-Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias, bool add_bias) {
+Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias) {
   const Tensor& w = weight.value();
   LONGSPAN_CHECK(x.value().dim(-1) == w.dim(1), "[linear] x {} does not fit weight {}", x.value().shape().str(),
                  w.shape().str());
@@ -23,7 +23,7 @@ Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Var
   shape[-1] = w.dim(0);
   const Variable y(Tensor::empty(shape, x.value().dtype()));
   ops::MatmulOptions options;
-  if (bias.defined() && add_bias) options.bias = &bias.value();
+  if (bias.defined()) options.bias = &bias.value();
   ops::matmul(ops::MatrixRef(x.value()), ops::MatrixRef(w).t(), ops::MatrixRef(y.value()), options);
   // The weight part needs dy after the input part has taken it.
   const auto dy = std::make_shared<Tensor>();

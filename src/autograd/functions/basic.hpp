@@ -11,9 +11,8 @@
 
 namespace longspan {
 
-// y = x weight^T + bias; bias may be undefined. `add_bias` false computes the bias' gradient but leaves the addition to
-// another rank of the tensor axis (the partial results are summed).
-Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias = {}, bool add_bias = true);
+// y = x weight^T + bias; bias may be undefined.
+Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias = {});
 
 // Blocks of columns of x, one after the other, which together are x.
 std::vector<Variable> split_columns(Tape& tape, const Variable& x, const std::vector<std::int64_t>& widths);

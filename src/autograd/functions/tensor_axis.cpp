@@ -1,6 +1,5 @@
 #include "autograd/functions/tensor_axis.hpp"
 
-#include "autograd/functions/basic.hpp"
 #include "ops/elementwise.hpp"
 
 namespace longspan {
@@ -68,30 +67,6 @@ Variable sum_inside(Tape& tape, const Variable& partial, const Comm& tensor_axis
     partial.add_gradient(dx);
   });
   return y;
-}
-
-Variable add_once(Tape& tape, const Variable& partial, const Variable& x, const Comm& tensor_axis) {
-  if (tensor_axis.rank() == 0) return add(tape, partial, x);
-  const Variable y(partial.value());
-  tape.record("add_once", [=] {
-    const Tensor dy = y.take_gradient();
-    partial.add_gradient(dy);
-    x.add_gradient(dy);
-  });
-  return y;
-}
-
-Variable shared_in_region(Tape& tape, const Variable& parameter, const Comm& tensor_axis) {
-  if (tensor_axis.size() == 1 || !tape.recording()) return parameter;
-  const Tensor& value = parameter.value();
-  const Variable part = parameter.with_gradient(
-      Tensor::zeros(value.shape(), accumulation_dtype(value.dtype()), Memory::gradients, "part of a gradient"));
-  // As a weight's part, so that it comes after the weights' parts of all uses.
-  tape.record("shared_in_region", {}, [=, &tensor_axis] {
-    tensor_axis.all_reduce(part.gradient());
-    ops::add_scaled(part.gradient(), 1.0, parameter.gradient());
-  });
-  return part;
 }
 
 }  // namespace longspan

@@ -4,6 +4,8 @@
 //   gather_rows   all-gather of rows forward; reduce-scatter of gradients, of which each rank has a part, backward
 //   scatter_rows  reduce-scatter of partial sums forward; all-gather of gradients backward
 //   sum_inside    all-reduce of partial sums forward and of parts of gradients backward
+// Inside a layer a gradient is a rank's part too, of activations and of parameters that all ranks hold whole: its sum
+// over the axis counts. Parameters' parts are summed once a step (optim/gradient_reducer.hpp).
 // Together a layer sends as much as with the two all-reduces of ranks that hold all rows. On an axis of one rank each
 // returns x itself.
 #pragma once
@@ -25,12 +27,5 @@ Variable gather_rows(Tape& tape, const Variable& x, const Shape& whole, const Co
 // Partial sums [B, T_local, D] become this rank's rows [rows, D] of their total; their value is released.
 Variable scatter_rows(Tape& tape, const Variable& partial, const Comm& tensor_axis);
 Variable sum_inside(Tape& tape, const Variable& partial, const Comm& tensor_axis);
-
-// Partial sums with x in their total: x, the same on every rank, counts once; each rank has its whole gradient.
-Variable add_once(Tape& tape, const Variable& partial, const Variable& x, const Comm& tensor_axis);
-
-// A replicated parameter of whose gradient each rank of the axis sees a part: the parts are summed over the axis. Call
-// it before the parameter's uses and use what it returns.
-Variable shared_in_region(Tape& tape, const Variable& parameter, const Comm& tensor_axis);
 
 }  // namespace longspan
