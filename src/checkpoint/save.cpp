@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <memory>
+#include <new>
 #include <optional>
 #include <thread>
 
@@ -81,20 +83,42 @@ void write_parts(const std::string& path, const std::vector<OwnPart>& parts, con
   file.sync();
 }
 
-// The same parts in a copy of their elements; nothing where the pool has no room for it.
-std::optional<Tensor> copy_parts(std::vector<OwnPart>& parts) {
+// A copy of elements in host memory: of the pool where tensors are in it themselves, so that it counts.
+class Snapshot {
+ public:
+  // Nothing where there is no room for it.
+  static std::optional<Snapshot> make(std::size_t bytes) {
+    Snapshot snapshot;
+    try {
+      if (device::host_accessible()) {
+        snapshot.pooled_ = Tensor::empty({static_cast<std::int64_t>(bytes / 8)}, Dtype::int64, Memory::workspace,
+                                         "snapshot for a checkpoint");
+      } else {
+        snapshot.plain_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
+      }
+    } catch (const EnvironmentError&) {
+      return std::nullopt;
+    } catch (const std::bad_alloc&) {
+      return std::nullopt;
+    }
+    return snapshot;
+  }
+  std::byte* data() const { return plain_ ? plain_.get() : static_cast<std::byte*>(pooled_.raw()); }
+
+ private:
+  Tensor pooled_;
+  std::unique_ptr<std::byte[]> plain_;
+};
+
+// The same parts in a copy of their elements; nothing where there is no room for it.
+std::optional<Snapshot> copy_parts(std::vector<OwnPart>& parts) {
   std::size_t bytes = 0;
   for (const OwnPart& own : parts) bytes += (own.bytes() + 7) / 8 * 8;
-  Tensor copy;
-  try {
-    copy = Tensor::empty({static_cast<std::int64_t>(bytes / 8)}, Dtype::int64, Memory::workspace,
-                         "snapshot for a checkpoint");
-  } catch (const EnvironmentError&) {
-    return std::nullopt;
-  }
-  auto* to = static_cast<std::byte*>(copy.raw());
+  std::optional<Snapshot> copy = Snapshot::make(bytes);
+  if (!copy) return copy;
+  std::byte* to = copy->data();
   for (OwnPart& own : parts) {
-    std::memcpy(to, own.data, own.bytes());
+    device::copy_to_host(to, own.data, own.bytes());
     own.data = to;
     to += (own.bytes() + 7) / 8 * 8;
   }
@@ -125,7 +149,7 @@ struct CheckpointSave::Work {
   std::string path, temporary;
   CheckpointContent content;
   std::vector<OwnPart> parts;
-  std::optional<Tensor> snapshot;
+  std::optional<Snapshot> snapshot;
   std::vector<std::int64_t> begins;  // of the datasets in the file
   SaveReport report;
   Outcome outcome;  // of this rank's writing
@@ -156,7 +180,6 @@ struct CheckpointSave::Work {
 CheckpointSave::CheckpointSave(const std::string& path, const Mesh& mesh, const ParameterStore& store,
                                const Optimizer* optimizer, const TrainState& state, bool background)
     : work_(new Work{.world = mesh.world(), .path = path, .temporary = path + ".tmp"}) {
-  LONGSPAN_CHECK(device::host_accessible(), "[checkpoint] values are read through plain pointers");
   const Timer timer;
   Work& work = *work_;
   CheckpointContent& content = work.content;
@@ -164,10 +187,15 @@ CheckpointSave::CheckpointSave(const std::string& path, const Mesh& mesh, const 
   if (optimizer != nullptr) content.optimizer_steps = optimizer->steps_done();
   device::fence();
   work.parts = own_parts(store, content.entries, content.arrays);
-  if (background) {
+  // Files are written from host memory.
+  const bool must_copy = !device::host_accessible();
+  if (background || must_copy) {
     std::vector<OwnPart> copied = work.parts;
     work.snapshot = copy_parts(copied);
     work.report.had_room = work.world.all_reduce_value(std::int64_t{work.snapshot ? 1 : 0}, Reduce::min) != 0;
+    if (must_copy && !work.report.had_room) {
+      throw EnvironmentError("no host memory for a copy of what a checkpoint holds; run fewer ranks a node");
+    }
     if (work.report.had_room) work.parts = std::move(copied);
     if (!work.report.had_room) work.snapshot.reset();
   }

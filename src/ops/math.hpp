@@ -3,9 +3,13 @@
 #pragma once
 
 #include <Kokkos_Core.hpp>
+#include <cmath>
 #include <cstdint>
 
 namespace longspan::ops::math {
+
+// The nearest whole number.
+KOKKOS_INLINE_FUNCTION float nearest(float x) { return ::rintf(x); }
 
 KOKKOS_INLINE_FUNCTION double exp(double x) { return Kokkos::exp(x); }
 KOKKOS_INLINE_FUNCTION double sigmoid(double x) { return 1.0 / (1.0 + Kokkos::exp(-x)); }
@@ -15,7 +19,7 @@ KOKKOS_INLINE_FUNCTION double sigmoid(double x) { return 1.0 / (1.0 + Kokkos::ex
 KOKKOS_INLINE_FUNCTION float exp(float x) {
   x = x < -110.0f ? -110.0f : x;
   x = x > 100.0f ? 100.0f : x;
-  const float n = Kokkos::rint(x * 1.44269504f);
+  const float n = nearest(x * 1.44269504f);
   float r = Kokkos::fma(n, -0.693145752f, x);
   r = Kokkos::fma(n, -1.42860677e-6f, r);
   float p = 1.98412698e-4f;
@@ -36,7 +40,7 @@ KOKKOS_INLINE_FUNCTION float exp(float x) {
 KOKKOS_INLINE_FUNCTION double exp2_negative(double x) { return Kokkos::exp2(x); }
 KOKKOS_INLINE_FUNCTION float exp2_negative(float x) {
   x = x < -126.0f ? -126.0f : x;
-  const float n = Kokkos::rint(x), r = x - n;
+  const float n = nearest(x), r = x - n;
   float p = 1.54614447e-4f;
   p = Kokkos::fma(p, r, 1.34004282e-3f);
   p = Kokkos::fma(p, r, 9.61805668e-3f);

@@ -83,11 +83,18 @@ void empty_product(const MatrixRef& c, const MatmulOptions& options) {
   });
 }
 
-void multiply_float64(const detail::MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
-                      const MatmulOptions& options) {
-  if (options.bias) write_bias<double, double>(c, options.batch, options.bias);
-  detail::matmul_float64(size, a, b, c, options.accumulate || options.bias ? 1.0 : 0.0, options.batch);
-  if (options.activation != Activation::none) activate<double>(c, options.batch, options.activation);
+// The bias first and the product added to it, then the activation.
+void multiply_in_steps(const detail::MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
+                       const MatmulOptions& options) {
+  if (options.bias) {
+    dispatch_float("matmul", a.dtype, [&]<class B>() {
+      dispatch_float("matmul", c.dtype, [&]<class T>() { write_bias<T, B>(c, options.batch, options.bias); });
+    });
+  }
+  const bool add = options.accumulate || options.bias != nullptr;
+  detail::multiply(size, a, b, c, {.accumulate = add, .batch = options.batch});
+  if (options.activation == Activation::none) return;
+  dispatch_float("matmul", c.dtype, [&]<class T>() { activate<T>(c, options.batch, options.activation); });
 }
 
 }  // namespace
@@ -106,10 +113,11 @@ void matmul(const MatrixRef& a, const MatrixRef& b, const MatrixRef& c, const Ma
   const double flops = 2.0 * static_cast<double>(size.m) * static_cast<double>(size.n) * static_cast<double>(size.k) *
                        static_cast<double>(options.batch);
   flops_so_far += shape_only() ? 0 : flops;
-  if (a.dtype == Dtype::float64) {
-    multiply_float64(size, a, b, c, options);
+  const bool steps = options.bias != nullptr || options.activation != Activation::none;
+  if (steps && !detail::is_fused(a, c, options)) {
+    multiply_in_steps(size, a, b, c, options);
   } else {
-    detail::matmul_fused(size, a, b, c, options);
+    detail::multiply(size, a, b, c, options);
   }
 }
 

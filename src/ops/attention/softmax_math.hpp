@@ -33,7 +33,7 @@ KOKKOS_INLINE_FUNCTION A from_ordered(OrderedBits<A> order) {
 KOKKOS_INLINE_FUNCTION double exp_to_one(double x) { return math::exp(x); }
 KOKKOS_INLINE_FUNCTION float exp_to_one(float x) {
   const float y = x < -88.0f ? -88.0f : x > 0.5f ? 0.5f : x;
-  const float n = Kokkos::rint(y * 1.44269504f);
+  const float n = math::nearest(y * 1.44269504f);
   float r = Kokkos::fma(n, -0.693145752f, y);
   r = Kokkos::fma(n, -1.42860677e-6f, r);
   float p = 1.38888889e-3f;

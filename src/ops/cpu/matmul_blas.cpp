@@ -1,9 +1,10 @@
+#include "ops/cpu/matmul_blas.hpp"
+
 #include <cblas.h>
 
 #include <limits>
 
 #include "base/error.hpp"
-#include "ops/matmul_library.hpp"
 #include "tensor/shape_only.hpp"
 
 namespace longspan::ops::detail {
@@ -18,10 +19,11 @@ CBLAS_TRANSPOSE blas_transpose(const MatrixRef& m) { return m.transposed ? Cblas
 
 }  // namespace
 
-void matmul_float64(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c, double beta,
-                    std::int64_t batch) {
+void multiply_float64(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
+                      const MatmulOptions& options) {
   if (shape_only()) return;
-  for (std::int64_t i = 0; i < batch; ++i) {
+  const double beta = options.accumulate ? 1 : 0;
+  for (std::int64_t i = 0; i < options.batch; ++i) {
     cblas_dgemm(CblasRowMajor, blas_transpose(a), blas_transpose(b), blas_int(size.m), blas_int(size.n),
                 blas_int(size.k), 1.0, static_cast<const double*>(a.data) + i * a.batch_stride, blas_int(a.leading),
                 static_cast<const double*>(b.data) + i * b.batch_stride, blas_int(b.leading), beta,

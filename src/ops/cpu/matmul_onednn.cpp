@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/error.hpp"
+#include "ops/cpu/matmul_blas.hpp"
 #include "ops/matmul_library.hpp"
 #include "tensor/shape_only.hpp"
 
@@ -13,19 +14,6 @@ namespace longspan::ops::detail {
 namespace {
 
 using dnnl::memory;
-
-// Everything that a primitive is compiled for.
-struct Key {
-  std::array<std::int64_t, 16> v;
-  bool operator==(const Key&) const = default;
-};
-struct KeyHash {
-  std::size_t operator()(const Key& key) const {
-    std::uint64_t h = 0xcbf29ce484222325ull;
-    for (const auto x : key.v) h = (h ^ static_cast<std::uint64_t>(x)) * 0x9e3779b97f4a7c15ull, h ^= h >> 29;
-    return h;
-  }
-};
 
 // Compiled at its first execution: shape-only execution asks for the size of the workspace alone.
 struct Product {
@@ -94,34 +82,13 @@ Product make_product(const MatmulSize& size, const MatrixRef& a, const MatrixRef
 
 Product& find_product(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
                       const MatmulOptions& options) {
-  static std::unordered_map<Key, Product, KeyHash> products;
-  const std::int64_t flags = a.transposed | b.transposed << 1 | options.accumulate << 2 |
-                             (options.bias != nullptr) << 3 | static_cast<int>(options.activation) << 4 |
-                             static_cast<int>(a.dtype) << 8 | static_cast<int>(b.dtype) << 12 |
-                             static_cast<int>(c.dtype) << 16;
-  const Key key = {{size.m, size.n, size.k, options.batch, a.leading, b.leading, c.leading, a.batch_stride,
-                    b.batch_stride, c.batch_stride, flags}};
+  static std::unordered_map<ProductKey, Product, ProductKeyHash> products;
+  const ProductKey key(size, a, b, c, options);
   const auto found = products.find(key);
   if (found != products.end()) return found->second;
-  // Sequences of ever new lengths must not fill the memory with code.
-  if (products.size() >= 4096) products.clear();
+  if (products.size() >= kProductsKept) products.clear();
   return products.emplace(key, make_product(size, a, b, c, options)).first->second;
 }
-
-// What a product needs besides its matrices, for the time of the call.
-struct Workspace {
-  explicit Workspace(std::size_t bytes) : bytes(bytes) {
-    if (bytes > 0) data = MemoryPool::instance().allocate(bytes, Memory::workspace, "matmul workspace");
-  }
-  ~Workspace() {
-    if (bytes > 0) MemoryPool::instance().release(data, bytes, Memory::workspace);
-  }
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
-
-  std::size_t bytes;
-  void* data = nullptr;
-};
 
 // The transpose of one column of a wider matrix. oneDNN (3.7) reads such a row as if its elements were neighbours, so
 // it is given a copy in which they are.
@@ -146,14 +113,17 @@ MatrixRef gather_row(const MatrixRef& a, std::int64_t batch, const Tensor& room)
 
 }  // namespace
 
-void matmul_fused(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
-                  const MatmulOptions& options) {
+bool is_fused(const MatrixRef& a, const MatrixRef&, const MatmulOptions&) { return a.dtype != Dtype::float64; }
+
+void multiply(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
+              const MatmulOptions& options) {
+  if (a.dtype == Dtype::float64) return multiply_float64(size, a, b, c, options);
   if (is_spread_row(a)) {
     const Tensor room = Tensor::empty({options.batch, a.rows}, a.dtype, Memory::workspace, "matmul row");
-    return matmul_fused(size, gather_row(a, options.batch, room), b, c, options);
+    return multiply(size, gather_row(a, options.batch, room), b, c, options);
   }
   Product& p = find_product(size, a, b, c, options);
-  const Workspace workspace(p.scratch_bytes);
+  const ProductWorkspace workspace(p.scratch_bytes);
   if (shape_only()) return;
   if (!p.primitive) p.primitive = dnnl::matmul(p.description);
   p.a.set_data_handle(a.data);
@@ -168,7 +138,7 @@ void matmul_fused(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b
     p.bias.set_data_handle(options.bias->raw());
     arguments[count++] = {DNNL_ARG_BIAS, p.bias.get()};
   }
-  p.scratch.set_data_handle(workspace.data);
+  p.scratch.set_data_handle(workspace.data());
   // The C call takes an array; the C++ one would build a map each time.
   const dnnl_status_t status = dnnl_primitive_execute(p.primitive.get(), cpu_stream().get(), count, arguments.data());
   LONGSPAN_CHECK(status == dnnl_success, "[matmul] oneDNN failed with status {}", static_cast<int>(status));
