@@ -108,7 +108,9 @@ void bind(Options& options, OptimizerConfig& config) {
       .add("optimizer.beta2", config.beta2, "Decay of the mean of their squares a step.")
       .add("optimizer.epsilon", config.epsilon, "Added to the root of the mean square.")
       .add("optimizer.weight_decay", config.weight_decay, "Decoupled decay of matrices; norms and biases have none.")
-      .add("optimizer.clip", config.clip, "Largest global gradient norm; 0: no clipping.");
+      .add("optimizer.clip", config.clip, "Largest global gradient norm; 0: no clipping.")
+      .add_choice("optimizer.norm", config.norm, {"2", "infinity"},
+                  "Norm of the gradient: Euclidean or the largest magnitude.");
 }
 
 void bind(Options& options, CheckpointConfig& config) {

@@ -66,6 +66,7 @@ struct OptimizerConfig {
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double weight_decay = 0.1;  // of matrices; norms and biases have none
   double clip = 1.0;          // global gradient norm; 0: off
+  std::string norm = "2";     // which: 2 (Euclidean) or infinity (largest magnitude)
 };
 
 struct CheckpointConfig {

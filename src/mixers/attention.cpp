@@ -112,8 +112,8 @@ Variable Attention::extend(const Context& context, const Variable& x, MixerCache
   }
   ops::AttentionRules rules = position_rules(x.value().dtype());
   rules.query_runs = {{.row = 0, .first = before, .count = n}};
-  rules.visible_begin = Tensor::from_host(begin, {b, n});
-  rules.visible_end = Tensor::from_host(end, {b, n});
+  rules.visible_begin = Indices(begin, {b, n});
+  rules.visible_end = Indices(end, {b, n});
   const ops::AttentionState state = ops::make_attention_state(heads.q.value());
   ops::attention_visit(rules, heads.q.value(), cache.k, cache.v, {{.row = 0, .first = 0, .count = cache.length}},
                        state);

@@ -70,9 +70,8 @@ Variable linformer_attention(Tape& tape, ops::AttentionRules rules, const Variab
   const std::vector<PositionRun> key_runs = {{.row = 0, .first = 0, .count = compressed}};
   const auto every_query = static_cast<std::size_t>(queries.dim(0) * queries.dim(2));
   const Shape visible{queries.dim(0), queries.dim(2)};
-  rules.visible_begin = Tensor::from_host(std::vector<std::int32_t>(every_query, 0), visible);
-  rules.visible_end =
-      Tensor::from_host(std::vector<std::int32_t>(every_query, static_cast<std::int32_t>(compressed)), visible);
+  rules.visible_begin = Indices(std::vector<std::int32_t>(every_query, 0), visible);
+  rules.visible_end = Indices(std::vector<std::int32_t>(every_query, static_cast<std::int32_t>(compressed)), visible);
 
   const Tensor sums = compress(e.value(), f.value(), kv.value());
   sequence_axis.all_reduce(sums);

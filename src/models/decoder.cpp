@@ -79,8 +79,8 @@ void Decoder::declare_embedding(bool tied_copy) {
 SequenceContext Decoder::sequence_context(const SequenceShard& shard, Dtype dtype, std::int64_t first_position) const {
   SequenceContext context = make_sequence_context(shard, first_position);
   if (settings_.model.positions == "rotary") {
-    const auto table = [&](const Tensor& positions) {
-      return ops::make_rotary_table(positions, settings_.model.head_width(), settings_.model.rotary_base, dtype);
+    const auto table = [&](const Indices& positions) {
+      return ops::make_rotary_table(positions.host(), settings_.model.head_width(), settings_.model.rotary_base, dtype);
     };
     context.rotary = table(context.positions);
     if (context.contiguous) context.contiguous->sequence.rotary = table(context.contiguous->sequence.positions);
@@ -146,7 +146,7 @@ Variable Decoder::embed(const Context& context, const Tensor& tokens, const Grou
 }
 
 Variable Decoder::embed_positions(const Context& context, const Shape& tokens) const {
-  std::vector<std::int32_t> rows = context.sequence.positions.to_host<std::int32_t>(), all;
+  std::vector<std::int32_t> rows = context.sequence.positions.host(), all;
   const SequenceShard table(settings_.shard, settings_.max_length, store_.mesh().sequence, store_.at().sequence);
   for (std::int32_t& row : rows) row = static_cast<std::int32_t>(table.place(row).row);
   for (std::int64_t b = 0; b < tokens[0]; ++b) all.insert(all.end(), rows.begin(), rows.end());
@@ -172,18 +172,17 @@ Variable Decoder::blocks(const Context& context, const Variable& x, int chunk, c
   return y;
 }
 
-Answers Decoder::loss(const Context& context, const Variable& x, const Tensor& targets, double factor,
-                      const GroupDone& done) const {
+void Decoder::loss(const Context& context, const Variable& x, const Tensor& targets, double factor,
+                   const AnswerSums& answers, const GroupDone& done) const {
   enter(context, head_groups(), {}, done);
   const Variable normed = final_norm_->forward(context, x);
   const Shape whole{targets.dim(0), targets.dim(1), settings_.model.width};
   const Variable input = gather_rows(context.tape, normed, whole, context.mesh.tensor());
   // What is told of validation is the plain loss.
   const ops::LossRule rule = context.tape.recording() ? settings_.loss : ops::LossRule{};
-  const Answers answers = linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor,
-                                               context.mesh.tensor(), rule);
+  linear_cross_entropy(context.tape, input, head_->variable(), targets, head_->first(), factor, context.mesh.tensor(),
+                       answers, rule);
   leave(context, head_groups(), block_groups(split_.chunks() - 1, blocks_of_.back().end - 1));
-  return answers;
 }
 
 Shape Decoder::residual_shape(std::int64_t batch, std::int64_t local_length) const {

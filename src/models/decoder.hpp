@@ -35,10 +35,10 @@ class Decoder {
   Variable embed(const Context& context, const Tensor& tokens, const GroupDone& done = {}) const;
   // The blocks of one of this stage's chunks.
   Variable blocks(const Context& context, const Variable& x, int chunk = 0, const GroupDone& done = {}) const;
-  // Sum of losses of the rows with target >= 0 and how many are right; backward adds factor * the gradient of the
-  // loss; behind the last chunk.
-  Answers loss(const Context& context, const Variable& x, const Tensor& targets, double factor,
-               const GroupDone& done = {}) const;
+  // To `answers`: the losses of the rows with target >= 0 and how many are right. Backward adds factor * the gradient
+  // of the loss. Behind the last chunk.
+  void loss(const Context& context, const Variable& x, const Tensor& targets, double factor, const AnswerSums& answers,
+            const GroupDone& done = {}) const;
 
   // Generation on one rank: tokens int32 [B, n] continue the cache; logits [B, V] of the last position.
   DecoderCache make_cache(std::int64_t batch, std::int64_t max_length) const;

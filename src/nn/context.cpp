@@ -7,7 +7,7 @@ namespace longspan {
 SequenceContext make_sequence_context(const SequenceShard& shard, std::int64_t first_position) {
   std::vector<std::int32_t> positions;
   for (const std::int64_t p : shard.positions()) positions.push_back(static_cast<std::int32_t>(first_position + p));
-  SequenceContext context{shard, Tensor::from_host(positions, {shard.local_length()}), {}};
+  SequenceContext context{shard, Indices(positions, {shard.local_length()}), {}};
   if (shard.kind() != ShardKind::contiguous && shard.parts() > 1) {
     const SequenceShard run(ShardKind::contiguous, shard.global_length(), shard.parts(), shard.part());
     context.contiguous = std::make_shared<ContiguousRun>(ContiguousRun{
@@ -29,7 +29,7 @@ Visibility make_visibility(const MaskRule& rule, const SequenceShard& shard, std
     end.insert(end.end(), keys.end.begin(), keys.end.end());
   }
   const Shape shape{batch, shard.local_length()};
-  return {Tensor::from_host(begin, shape), Tensor::from_host(end, shape)};
+  return {Indices(begin, shape), Indices(end, shape)};
 }
 
 const Visibility& VisibilityCache::of(const MaskRule& rule, const SequenceShard& rows, std::int64_t batch,

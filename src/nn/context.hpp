@@ -16,6 +16,7 @@
 #include "layout/mask.hpp"
 #include "layout/sequence_shard.hpp"
 #include "ops/heads.hpp"
+#include "tensor/indices.hpp"
 
 namespace longspan {
 
@@ -24,7 +25,7 @@ struct ContiguousRun;  // nn/contiguous.hpp
 // The part that is the same for every microbatch of a run.
 struct SequenceContext {
   SequenceShard shard;
-  Tensor positions;         // int32 [T_local]
+  Indices positions;        // [T_local]
   ops::RotaryTable rotary;  // undefined where the model has no rotary positions
   // What recurrences use instead where the shard is not contiguous; null where it is.
   std::shared_ptr<ContiguousRun> contiguous = nullptr;
@@ -33,9 +34,9 @@ struct SequenceContext {
 // text).
 SequenceContext make_sequence_context(const SequenceShard& shard, std::int64_t first_position = 0);
 
-// Visible key positions [begin, end) of every local query row, int32 [B, T_local].
+// Visible key positions [begin, end) of every local query row, [B, T_local].
 struct Visibility {
-  Tensor begin, end;
+  Indices begin, end;
 };
 // `document_starts` [B]: documents in each sequence; empty where attention ignores documents.
 Visibility make_visibility(const MaskRule& rule, const SequenceShard& shard, std::int64_t batch,

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "layout/sequence_shard.hpp"
-#include "tensor/tensor.hpp"
+#include "tensor/indices.hpp"
 
 namespace longspan::ops {
 
@@ -26,8 +26,8 @@ namespace longspan::ops {
 struct AttentionRules {
   double scale = 1;
   std::vector<PositionRun> query_runs;  // positions of the local query rows
-  // First and one-past-last visible key position of each query row: int32 [B, Tq] (documents differ by sequence).
-  Tensor visible_begin, visible_end;
+  // First and one-past-last visible key position of each query row: [B, Tq] (documents differ by sequence).
+  Indices visible_begin, visible_end;
   Tensor alibi_slopes;  // [H] accumulation dtype, local heads; undefined: no bias
   double dropout = 0;
   std::uint64_t dropout_key = 0;  // of this layer and step

@@ -110,20 +110,13 @@ void check_rows(const char* op, std::int64_t rows, std::initializer_list<const T
 }
 
 template <class A>
-void largest_kernel(const Tensor& maxima, const Tensor& target_logit, const Tensor& target, const Tensor& hits) {
+void hits_kernel(const Tensor& maxima, const Tensor& target_logit, const Tensor& target, const Tensor& hits) {
   const A *const largest = maxima.data<A>(), *const picked = target_logit.data<A>();
   const std::int32_t* const at = target.data<std::int32_t>();
   std::int32_t* const hit = hits.data<std::int32_t>();
   for_elements(
-      "longspan::ops::count_largest", target.size(),
+      "longspan::ops::find_hits", target.size(),
       KOKKOS_LAMBDA(std::int64_t n) { hit[n] = at[n] >= 0 && picked[n] >= largest[n] ? 1 : 0; });
-}
-
-template <class A>
-double sum_on_host(const Tensor& losses) {
-  double sum = 0;
-  for (const A loss : losses.to_host<A>()) sum += static_cast<double>(loss);
-  return sum;
 }
 
 }  // namespace
@@ -153,28 +146,17 @@ void softmax_gradient(const Tensor& logits, const Tensor& lse, const Tensor& tar
                  [&]<class T>() { softmax_gradient_kernel<T>(logits, lse, target, first, factor, rule); });
 }
 
-double finish_cross_entropy(const Tensor& maxima, const Tensor& sums, const Tensor& expected, const Tensor& target,
-                            const Tensor& lse, const Tensor& losses, const LossRule& rule) {
-  check_rows("finish_cross_entropy", maxima.size(), {&sums, &expected, &target, &lse});
-  const Tensor rows =
-      losses.defined() ? losses : Tensor::empty(maxima.shape(), maxima.dtype(), Memory::workspace, "row losses");
-  check_rows("finish_cross_entropy", maxima.size(), {&rows});
-  if (maxima.dtype() == Dtype::float64) {
-    finish_kernel<double>(maxima, sums, expected, target, lse, rows, rule);
-    return sum_on_host<double>(rows);
-  }
-  finish_kernel<float>(maxima, sums, expected, target, lse, rows, rule);
-  return sum_on_host<float>(rows);
+void finish_cross_entropy(const Tensor& maxima, const Tensor& sums, const Tensor& expected, const Tensor& target,
+                          const Tensor& lse, const Tensor& losses, const LossRule& rule) {
+  check_rows("finish_cross_entropy", maxima.size(), {&sums, &expected, &target, &lse, &losses});
+  dispatch_accumulation("finish_cross_entropy", maxima.dtype(),
+                        [&]<class A>() { finish_kernel<A>(maxima, sums, expected, target, lse, losses, rule); });
 }
 
-std::int64_t count_largest(const Tensor& maxima, const Tensor& target_logit, const Tensor& target) {
-  check_rows("count_largest", maxima.size(), {&target_logit, &target});
-  const Tensor hits = Tensor::empty(target.shape(), Dtype::int32, Memory::workspace, "right answers");
-  dispatch_accumulation("count_largest", maxima.dtype(),
-                        [&]<class A>() { largest_kernel<A>(maxima, target_logit, target, hits); });
-  std::int64_t count = 0;
-  for (const std::int32_t hit : hits.to_host<std::int32_t>()) count += hit;
-  return count;
+void find_hits(const Tensor& maxima, const Tensor& target_logit, const Tensor& target, const Tensor& hits) {
+  check_rows("find_hits", maxima.size(), {&target_logit, &target, &hits});
+  dispatch_accumulation("find_hits", maxima.dtype(),
+                        [&]<class A>() { hits_kernel<A>(maxima, target_logit, target, hits); });
 }
 
 }  // namespace longspan::ops

@@ -30,13 +30,13 @@ void expected_logits(const Tensor& logits, const Tensor& target_logit, const Los
 // ignored rows: the gradient of factor * sum of losses, in place.
 void softmax_gradient(const Tensor& logits, const Tensor& lse, const Tensor& target, std::int64_t first, double factor,
                       const LossRule& rule = {});
-// lse = maxima + log(sums); returns the sum of lse - expected + w lse^2 over rows with target >= 0, in double; without
-// smoothing `expected` is the target logit. `lse` may be `maxima`. Per-row losses go to `losses` where it is defined (0
-// on ignored rows).
-double finish_cross_entropy(const Tensor& maxima, const Tensor& sums, const Tensor& expected, const Tensor& target,
-                            const Tensor& lse, const Tensor& losses, const LossRule& rule = {});
+// lse = maxima + log(sums); losses[n] = lse - expected + w lse^2, 0 on ignored rows; without smoothing `expected` is
+// the target logit. `lse` may be `maxima`.
+void finish_cross_entropy(const Tensor& maxima, const Tensor& sums, const Tensor& expected, const Tensor& target,
+                          const Tensor& lse, const Tensor& losses, const LossRule& rule = {});
 
-// Rows with target >= 0 whose target has the largest logit of all: right answers. Before `maxima` becomes lse.
-std::int64_t count_largest(const Tensor& maxima, const Tensor& target_logit, const Tensor& target);
+// hits[n] (int32) = 1 where target >= 0 and the target has the largest logit of all: a right answer. Before `maxima`
+// becomes lse.
+void find_hits(const Tensor& maxima, const Tensor& target_logit, const Tensor& target, const Tensor& hits);
 
 }  // namespace longspan::ops

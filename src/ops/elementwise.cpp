@@ -104,8 +104,49 @@ void column_sums_kernel(const Tensor& x, const Tensor& out) {
 }
 
 // One double for each block of elements.
-Tensor make_block_results(std::int64_t n) {
-  return Tensor::empty({count_blocks(n, kElementBlock)}, Dtype::float64, Memory::workspace, "reduction");
+Tensor make_block_results(std::int64_t blocks) {
+  return Tensor::empty({blocks}, Dtype::float64, Memory::workspace, "reduction");
+}
+
+template <class T>
+void block_sums_kernel(const Tensor& x, const Tensor& results) {
+  const T* const in = x.data<T>();
+  double* const out = results.data<double>();
+  const std::int64_t n = x.size();
+  for_rows(
+      "longspan::ops::block_sums", results.size(), KOKKOS_LAMBDA(const Team& team, std::int64_t b) {
+        const std::int64_t first = b * kElementBlock, left = n - first;
+        const int count = static_cast<int>(left < kElementBlock ? left : kElementBlock);
+        const T* const row = in + first;
+        out[b] = sum_columns<double>(team, count, [&](int i) { return static_cast<double>(row[i]); });
+      });
+}
+
+void add_in_order(const Tensor& parts, const Tensor& total) {
+  const double* const in = parts.data<double>();
+  double* const out = total.data<double>();
+  const std::int64_t n = parts.size();
+  for_elements(
+      "longspan::ops::add_in_order", 1, KOKKOS_LAMBDA(std::int64_t i) {
+        double sum = 0;
+        for (std::int64_t b = 0; b < n; ++b) sum += in[b];
+        out[i] += sum;
+      });
+}
+
+// What kernel(x, results) finds for the blocks of each tensor.
+template <class Kernel>
+std::vector<double> block_results(const std::vector<Tensor>& tensors, const Kernel& kernel) {
+  std::int64_t blocks = 0;
+  for (const Tensor& x : tensors) blocks += count_blocks(x.size(), kElementBlock);
+  const Tensor results = make_block_results(blocks);
+  std::int64_t first = 0;
+  for (const Tensor& x : tensors) {
+    const std::int64_t count = count_blocks(x.size(), kElementBlock);
+    kernel(x, results.slice(first, count));
+    first += count;
+  }
+  return results.to_host<double>();
 }
 
 template <class T>
@@ -223,23 +264,39 @@ void add_column_sums(const Tensor& x, const Tensor& out) {
   dispatch_float("add_column_sums", x.dtype(), [&]<class T>() { column_sums_kernel<T>(x, out); });
 }
 
-double sum_of_squares(const Tensor& x) {
-  const Tensor results = make_block_results(x.size());
-  dispatch_float("sum_of_squares", x.dtype(), [&]<class T>() { squares_kernel<T>(x, results); });
+double sum_of_squares(const std::vector<Tensor>& tensors) {
   double sum = 0;
-  for (const double part : results.to_host<double>()) sum += part;
+  for (const double part : block_results(tensors, [](const Tensor& x, const Tensor& results) {
+         dispatch_float("sum_of_squares", x.dtype(), [&]<class T>() { squares_kernel<T>(x, results); });
+       })) {
+    sum += part;
+  }
   return sum;
 }
 
-double max_absolute(const Tensor& x) {
-  const Tensor results = make_block_results(x.size());
-  dispatch_float("max_absolute", x.dtype(), [&]<class T>() { max_absolute_kernel<T>(x, results); });
+double max_absolute(const std::vector<Tensor>& tensors) {
   double largest = 0;
-  for (const double part : results.to_host<double>()) largest = std::max(largest, part);
+  for (const double part : block_results(tensors, [](const Tensor& x, const Tensor& results) {
+         dispatch_float("max_absolute", x.dtype(), [&]<class T>() { max_absolute_kernel<T>(x, results); });
+       })) {
+    largest = std::max(largest, part);
+  }
   return largest;
 }
 
-bool all_finite(const Tensor& x) { return max_absolute(x) <= std::numeric_limits<double>::max(); }
+void add_sum(const Tensor& x, const Tensor& total) {
+  LONGSPAN_CHECK(total.size() == 1 && total.dtype() == Dtype::float64, "[add_sum] a total of {} {}",
+                 total.shape().str(), to_string(total.dtype()));
+  const Tensor parts = make_block_results(count_blocks(x.size(), kElementBlock));
+  if (x.dtype() == Dtype::int32) {
+    block_sums_kernel<std::int32_t>(x, parts);
+  } else {
+    dispatch_accumulation("add_sum", x.dtype(), [&]<class A>() { block_sums_kernel<A>(x, parts); });
+  }
+  add_in_order(parts, total);
+}
+
+bool all_finite(const Tensor& x) { return max_absolute({x}) <= std::numeric_limits<double>::max(); }
 
 void fill_normal(const Tensor& x, std::uint64_t key, double deviation, std::int64_t global_cols, std::int64_t first_row,
                  const PositionRun& columns) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "layout/sequence_shard.hpp"
 #include "tensor/tensor.hpp"
@@ -27,10 +28,13 @@ void write_columns(const Tensor& from, const Tensor& to, std::int64_t first);
 // in a fixed order, so that it is the same in every run.
 void add_column_sums(const Tensor& x, const Tensor& out);
 
-// Sum of squares in double; largest |x|, infinite where a value is no number; whether every value is finite.
-double sum_of_squares(const Tensor& x);
-double max_absolute(const Tensor& x);
+// Over all elements of all tensors, read back from the device once: the sum of squares in double; the largest |x|,
+// infinite where a value is no number; whether every value is finite.
+double sum_of_squares(const std::vector<Tensor>& tensors);
+double max_absolute(const std::vector<Tensor>& tensors);
 bool all_finite(const Tensor& x);
+// total (float64, one element) += the sum of x, made in double; x in an accumulation dtype or int32.
+void add_sum(const Tensor& x, const Tensor& total);
 
 // x[r, c] = deviation * normal(key, global index of the element), where x [rows, cols] is a part of a logical
 // [*, global_cols] matrix: its rows start at first_row, its columns columns.row, columns.row + 1, ... are the logical

@@ -111,16 +111,18 @@ void write(const std::vector<double>& values, const Tensor& to) {
 
 }  // namespace
 
-RotaryTable make_rotary_table(const Tensor& positions, std::int64_t head_width, double base, Dtype dtype) {
+RotaryTable make_rotary_table(const std::vector<std::int32_t>& positions, std::int64_t head_width, double base,
+                              Dtype dtype) {
   LONGSPAN_CHECK(head_width % 2 == 0, "[rotary] the head width must be even, got {}", head_width);
   const std::int64_t half = head_width / 2;
   const auto make = [&] {
-    return Tensor::empty({positions.size(), half}, accumulation_dtype(dtype), Memory::activations, "rotary table");
+    return Tensor::empty({static_cast<std::int64_t>(positions.size()), half}, accumulation_dtype(dtype),
+                         Memory::activations, "rotary table");
   };
   const RotaryTable table = {make(), make()};
   if (shape_only()) return table;
   std::vector<double> cosine, sine;
-  for (const std::int32_t p : positions.to_host<std::int32_t>()) {
+  for (const std::int32_t p : positions) {
     for (std::int64_t j = 0; j < half; ++j) {
       const double angle = p * std::pow(base, -2.0 * static_cast<double>(j) / static_cast<double>(head_width));
       cosine.push_back(std::cos(angle));

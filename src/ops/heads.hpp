@@ -16,7 +16,8 @@ struct RotaryTable {
   Tensor cosine, sine;
   bool defined() const { return cosine.defined(); }
 };
-RotaryTable make_rotary_table(const Tensor& positions, std::int64_t head_width, double base, Dtype dtype);
+RotaryTable make_rotary_table(const std::vector<std::int32_t>& positions, std::int64_t head_width, double base,
+                              Dtype dtype);
 
 // `rotary` may be undefined: then a pure change of layout.
 void split_heads(const Tensor& x, const RotaryTable& rotary, const Tensor& heads);

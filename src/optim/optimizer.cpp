@@ -8,12 +8,13 @@
 
 namespace longspan {
 
-double gradient_norm(const ParameterStore& store, const Mesh& mesh) {
-  double sum = 0;
+double gradient_norm(const ParameterStore& store, const Mesh& mesh, const std::string& norm) {
+  std::vector<Tensor> counted;
   for (const auto& p : store.all()) {
-    if (store.counts(*p)) sum += ops::sum_of_squares(store.owned_gradient(*p));
+    if (store.counts(*p)) counted.push_back(store.owned_gradient(*p));
   }
-  return std::sqrt(mesh.world().all_reduce_value(sum));
+  if (norm == "infinity") return mesh.world().all_reduce_value(ops::max_absolute(counted), Reduce::max);
+  return std::sqrt(mesh.world().all_reduce_value(ops::sum_of_squares(counted)));
 }
 
 double clip_scale(double norm, double clip) { return clip > 0 && norm > clip ? clip / norm : 1.0; }

@@ -12,9 +12,9 @@
 
 namespace longspan {
 
-// Euclidean norm of the gradient of the whole model, the same on every rank and mesh. Parameters that several ranks
-// hold are counted once. Collective.
-double gradient_norm(const ParameterStore& store, const Mesh& mesh);
+// The norm "2" (Euclidean) or "infinity" (largest magnitude; infinite where a value is no number) of the gradient of
+// the whole model, the same on every rank and mesh. Parameters that several ranks hold are counted once. Collective.
+double gradient_norm(const ParameterStore& store, const Mesh& mesh, const std::string& norm = "2");
 
 class Optimizer {
  public:

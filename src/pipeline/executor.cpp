@@ -31,7 +31,7 @@ PipelineExecutor::PipelineExecutor(const Mesh& mesh, const Decoder& decoder, con
 
 PipelineExecutor::~PipelineExecutor() = default;
 
-Answers PipelineExecutor::train(const StepInput& input, const GroupDone& done, const std::function<void()>& poll) {
+AnswerSums PipelineExecutor::train(const StepInput& input, const GroupDone& done, const std::function<void()>& poll) {
   input_ = &input;
   done_ = done;
   poll_ = poll;
@@ -43,21 +43,21 @@ Answers PipelineExecutor::train(const StepInput& input, const GroupDone& done, c
     clock_.restart();
   }
   run(schedule_.actions[static_cast<std::size_t>(mesh_.at().pipeline)]);
-  return answers_;
+  return *answers_;
 }
 
-Answers PipelineExecutor::evaluate(const StepInput& input, std::int64_t microbatches) {
+AnswerSums PipelineExecutor::evaluate(const StepInput& input, std::int64_t microbatches) {
   input_ = &input;
   done_ = {};
   poll_ = {};
   training_ = false;
   const Schedule forwards = forward_schedule(schedule_.stage_of, schedule_.stages, static_cast<int>(microbatches));
   run(forwards.actions[static_cast<std::size_t>(mesh_.at().pipeline)]);
-  return answers_;
+  return *answers_;
 }
 
 void PipelineExecutor::run(const std::vector<Action>& actions) {
-  answers_ = {};
+  answers_.emplace();
   for (const Action& a : actions) {
     if (is_message(a.kind)) {
       perform(a);
@@ -160,7 +160,7 @@ void PipelineExecutor::forward(const Action& a) {
   const Variable x = chunk_input(a, context, done);
   run.output = decoder_.blocks(context, x, a.chunk, done);
   const bool last = a.chunk + 1 == schedule_.chunks();
-  if (last) answers_ += decoder_.loss(context, run.output, batch.targets, input_->factor, done);
+  if (last) decoder_.loss(context, run.output, batch.targets, input_->factor, *answers_, done);
   if (last && !training_) end(a);
   // A microbatch passes the chunks of a stage in the order of depth.
   const auto& stage_of = schedule_.stage_of;

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -40,10 +41,10 @@ class PipelineExecutor {
   // Forward and backward of all microbatches; gradients are added to the parameters'. `done` hears of each group and
   // microbatch, `poll` runs between operations. Returns this rank's sums over tokens (0 but on the
   // stage of the last chunk).
-  Answers train(const StepInput& input, const GroupDone& done, const std::function<void()>& poll);
+  AnswerSums train(const StepInput& input, const GroupDone& done, const std::function<void()>& poll);
 
   // Forward only.
-  Answers evaluate(const StepInput& input, std::int64_t microbatches);
+  AnswerSums evaluate(const StepInput& input, std::int64_t microbatches);
 
   // Whether train() measures its actions, in seconds since all ranks started together; waiting for a message is not
   // part of an action. Collective over the world in train().
@@ -90,8 +91,8 @@ class PipelineExecutor {
   GroupDone done_;
   std::function<void()> poll_;
   bool training_ = true;
-  Answers answers_;
-  std::map<int, Microbatch> data_;  // of microbatches that have not passed all chunks of this stage
+  std::optional<AnswerSums> answers_;  // of this run
+  std::map<int, Microbatch> data_;     // of microbatches that have not passed all chunks of this stage
   std::map<Key, std::unique_ptr<Running>> running_;
   Sent activation_sent_, gradient_sent_;
 

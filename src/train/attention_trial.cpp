@@ -24,7 +24,8 @@ Tensor random_tensor(const Shape& shape, Dtype dtype, std::uint64_t key) {
 Visibility nothing_visible(const MaskRule&, const SequenceShard& shard, std::int64_t batch,
                            const std::vector<std::vector<std::int64_t>>&) {
   const Shape shape{batch, shard.local_length()};
-  return {Tensor::zeros(shape, Dtype::int32), Tensor::zeros(shape, Dtype::int32)};
+  const Indices none(std::vector<std::int32_t>(static_cast<std::size_t>(shape.size())), shape);
+  return {none, none};
 }
 
 // Messages of the sequence axis so far; a collective is one.

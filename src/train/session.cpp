@@ -147,17 +147,14 @@ Session::Validation Session::validate() {
                               return data;
                             },
                         .mask_documents = config_.data.mask_documents};
-  const Answers answers = executor_->evaluate(input, batches);
+  const Answers answers = executor_->evaluate(input, batches).total(mesh_);
   const double all = mesh_.replicas().all_reduce_value(targets);
   if (all == 0) {
     throw UserError(
         "no token of the {} validation sequences is hidden; raise validation.sequences or objective.masked_fraction",
         count);
   }
-  const auto sum = [&](auto value) {
-    return static_cast<double>(mesh_.pipeline().all_reduce_value(mesh_.replicas().all_reduce_value(value)));
-  };
-  return {.loss = sum(answers.loss) / all, .accuracy = sum(answers.correct) / all};
+  return {.loss = answers.loss / all, .accuracy = answers.correct / all};
 }
 
 double Session::bits_per_byte(double loss) const {

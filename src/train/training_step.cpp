@@ -34,17 +34,15 @@ StepResult TrainingStep::gradients(std::int64_t step) {
                         .factor = 1.0 / static_cast<double>(std::max<std::int64_t>(1, targets)),
                         .dropout_key = dropout_key(config, step),
                         .mask_documents = config.data.mask_documents};
-  const Answers local = session_.executor().train(
+  const AnswerSums local = session_.executor().train(
       input, [this](int group, bool last) { reducer_.start(group, last); }, [this] { reducer_.poll(); });
   reducer_.finish();
 
+  const Answers answers = local.total(mesh);
   StepResult result;
-  const auto sum = [&](auto value) {
-    return static_cast<double>(mesh.pipeline().all_reduce_value(mesh.replicas().all_reduce_value(value)));
-  };
-  result.loss = sum(local.loss) * input.factor;
-  result.accuracy = sum(local.correct) * input.factor;
-  result.gradient_norm = gradient_norm(session_.store(), mesh);
+  result.loss = answers.loss * input.factor;
+  result.accuracy = answers.correct * input.factor;
+  result.gradient_norm = gradient_norm(session_.store(), mesh, config.optimizer.norm);
   result.learning_rate = learning_rate(config.optimizer, step, config.run.steps);
   result.tokens = config.data.batch * config.data.sequence_length;
   result.skipped = !std::isfinite(result.loss) || !std::isfinite(result.gradient_norm);

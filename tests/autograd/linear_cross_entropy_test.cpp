@@ -25,7 +25,7 @@ struct Case {
 
 struct Result {
   double loss;
-  std::int64_t correct;
+  double correct;
   Values dx, dweight;  // dweight: of the rank's part
 };
 
@@ -36,11 +36,13 @@ Result run(const Case& c, const Comm& axis, const Values& x_values, const Values
   const Variable weight =
       Variable::parameter(tensor_as<double>(rows, {part.size(), D}), Tensor::zeros({part.size(), D}, Dtype::float64));
   Tape tape;
-  const Answers answers = linear_cross_entropy(tape, x, weight, Tensor::from_host(c.targets, {c.rows()}), part.begin,
-                                               kFactor, axis, c.rule);
+  const AnswerSums answers;
+  linear_cross_entropy(tape, x, weight, Tensor::from_host(c.targets, {c.rows()}), part.begin, kFactor, axis, answers,
+                       c.rule);
   tape.backward();
   axis.all_reduce(x.gradient());  // each rank has a part
-  return {answers.loss, answers.correct, to_values(x.gradient()), to_values(weight.gradient())};
+  return {to_values(answers.loss())[0], to_values(answers.correct())[0], to_values(x.gradient()),
+          to_values(weight.gradient())};
 }
 
 Result run(const Case& c, const Comm& axis) { return run(c, axis, c.x(), c.weight()); }

@@ -64,8 +64,8 @@ struct GoldenRank {
     const VisibleKeys seen = visible_keys({.causal = causal}, shard.positions(), {0}, 4);
     rules.scale = 1 / std::sqrt(2.0);
     rules.query_runs = shard.runs();
-    rules.visible_begin = Tensor::from_host(seen.begin, {1, 2});
-    rules.visible_end = Tensor::from_host(seen.end, {1, 2});
+    rules.visible_begin = Indices(seen.begin, {1, 2});
+    rules.visible_end = Indices(seen.end, {1, 2});
     const Tensor kv = local_rows(in.kv, c, 2, 1, shard);
     q = local_rows(in.q, c, 1, 1, shard), dout = local_rows(in.dout, c, 1, 1, shard);
     k = keys(kv), v = values(kv);

@@ -39,7 +39,7 @@ LayerCase mixer_case(const std::string& kind, const ModelConfig& model, std::int
     return [mixer](const Context& context, const Variable& x) { return mixer->forward(context, x); };
   };
   if (model.positions == "rotary") {
-    c.rotary = [model](const Tensor& positions) {
+    c.rotary = [model](const std::vector<std::int32_t>& positions) {
       return ops::make_rotary_table(positions, model.head_width(), model.rotary_base, Dtype::float64);
     };
   }
@@ -174,7 +174,7 @@ TEST_P(EveryMixer, ExtendingInPiecesEqualsTheForwardPass) {
         rows.insert(rows.end(), at, at + n * c.D);
       }
       SequenceContext sequence = make_sequence_context(SequenceShard(ShardKind::contiguous, n, 1, 0), first);
-      if (c.rotary) sequence.rotary = c.rotary(sequence.positions);
+      if (c.rotary) sequence.rotary = c.rotary(sequence.positions.host());
       const Context context{.tape = tape, .mesh = mesh, .sequence = sequence, .batch = c.B};
       const Variable in(tensor_as<double>(rows, {c.B, n, c.D}));
       return to_values((cache ? mixer->extend(context, in, *cache) : mixer->forward(context, in)).value());

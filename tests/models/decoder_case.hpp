@@ -53,9 +53,10 @@ class OneRankDecoder {
                           .dropout_rows = make_dropout_rows(shard, 1, 0),
                           .remake = decoder_.settings().recompute.selective};
     const Variable x = decoder_.blocks(context, decoder_.embed(context, Tensor::from_host(tokens, {1, n})));
-    const double sum = decoder_.loss(context, x, Tensor::from_host(targets, {1, n}), 1.0).loss;
+    const AnswerSums answers;
+    decoder_.loss(context, x, Tensor::from_host(targets, {1, n}), 1.0, answers);
     if (backward) tape.backward();
-    return sum;
+    return to_values(answers.loss())[0];
   }
 
  private:

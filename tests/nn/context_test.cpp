@@ -9,22 +9,22 @@ using Ints = std::vector<std::int32_t>;
 
 TEST(SequenceContext, PositionsAreGlobal) {
   const SequenceShard shard(ShardKind::zigzag, 8, 2, 1);
-  EXPECT_EQ(make_sequence_context(shard).positions.to_host<std::int32_t>(), (Ints{2, 3, 4, 5}));
-  EXPECT_EQ(make_sequence_context(shard, 100).positions.to_host<std::int32_t>(), (Ints{102, 103, 104, 105}));
+  EXPECT_EQ(make_sequence_context(shard).positions.host(), (Ints{2, 3, 4, 5}));
+  EXPECT_EQ(make_sequence_context(shard, 100).positions.host(), (Ints{102, 103, 104, 105}));
 }
 
 TEST(Visibility, EachSequenceHasItsOwnDocuments) {
   const SequenceShard shard(ShardKind::contiguous, 4, 2, 1);  // positions 2 and 3
   const Visibility v = make_visibility({.causal = true}, shard, 2, {{0}, {0, 3}});
-  EXPECT_EQ(v.begin.to_host<std::int32_t>(), (Ints{0, 0, 0, 3}));
-  EXPECT_EQ(v.end.to_host<std::int32_t>(), (Ints{3, 4, 3, 4}));
+  EXPECT_EQ(v.begin.host(), (Ints{0, 0, 0, 3}));
+  EXPECT_EQ(v.end.host(), (Ints{3, 4, 3, 4}));
 }
 
 TEST(Visibility, WithoutDocumentsASequenceIsOne) {
   const Visibility v =
       make_visibility({.causal = true, .window = 2}, SequenceShard(ShardKind::contiguous, 3, 1, 0), 1, {});
-  EXPECT_EQ(v.begin.to_host<std::int32_t>(), (Ints{0, 0, 1}));
-  EXPECT_EQ(v.end.to_host<std::int32_t>(), (Ints{1, 2, 3}));
+  EXPECT_EQ(v.begin.host(), (Ints{0, 0, 1}));
+  EXPECT_EQ(v.end.host(), (Ints{1, 2, 3}));
 }
 
 // Rows of all data and sequence ranks together are each row of the batch once.

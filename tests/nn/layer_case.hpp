@@ -23,7 +23,7 @@ struct LayerCase {
   MakeLayer make;
   std::int64_t B = 2, T = 7, D = 8;
   std::vector<std::vector<std::int64_t>> document_starts = {};
-  std::function<ops::RotaryTable(const Tensor& positions)> rotary = {};
+  std::function<ops::RotaryTable(const std::vector<std::int32_t>& positions)> rotary = {};
   int sequence_inner = 1;  // neighbours on the sequence axis
   double deviation = 0.3;  // parameters are set to these random values, so that biases are not zero
 
@@ -72,9 +72,9 @@ class LayerRun {
         store_(shape, mesh_.at()),
         sequence_(make_sequence_context(SequenceShard(kind, c.T, shape.sequence, mesh_.at().sequence))) {
     if (c.rotary) {
-      sequence_.rotary = c.rotary(sequence_.positions);
+      sequence_.rotary = c.rotary(sequence_.positions.host());
       if (sequence_.contiguous) {
-        sequence_.contiguous->sequence.rotary = c.rotary(sequence_.contiguous->sequence.positions);
+        sequence_.contiguous->sequence.rotary = c.rotary(sequence_.contiguous->sequence.positions.host());
       }
     }
     layer_ = c.make(store_);

@@ -81,8 +81,8 @@ inline AttentionRules rules_of(const reference::Attention& p, const SequenceShar
   rules.scale = p.scale;
   rules.query_runs = shard.runs();
   const Shape rows = {p.B, shard.local_length()};
-  rules.visible_begin = Tensor::from_host(gather(p.begin, p.T, 1, shard.positions()), rows);
-  rules.visible_end = Tensor::from_host(gather(p.end, p.T, 1, shard.positions()), rows);
+  rules.visible_begin = Indices(gather(p.begin, p.T, 1, shard.positions()), rows);
+  rules.visible_end = Indices(gather(p.end, p.T, 1, shard.positions()), rows);
   if (!p.slopes.empty()) rules.alibi_slopes = to_tensor(p.slopes, {p.H}, accumulation_dtype(dtype));
   rules.dropout = p.dropout;
   rules.dropout_key = p.dropout_key;

@@ -129,7 +129,7 @@ TEST(Attention, RowsThatSeeNoKeyGiveZeros) {
 
 TEST(Attention, NoQueriesOrNoKeysAreAllowed) {
   AttentionRules rules;
-  rules.visible_begin = rules.visible_end = Tensor::zeros({1, 0}, Dtype::int32);
+  rules.visible_begin = rules.visible_end = Indices({}, {1, 0});
   const Tensor none = Tensor::zeros({1, 2, 0, 4}, Dtype::float32), some = Tensor::zeros({1, 2, 3, 4}, Dtype::float32);
   const Tensor no_rows = Tensor::zeros({1, 2, 0}, Dtype::float32);
   const auto no_queries = ops::make_attention_state(none);
@@ -139,8 +139,8 @@ TEST(Attention, NoQueriesOrNoKeysAreAllowed) {
   ops::attention_visit_backward(rules, none, some, some, {{0, 0, 3, 1}}, no_rows, none, no_rows, none, some, some);
 
   rules.query_runs = {{0, 0, 3, 1}};
-  rules.visible_begin = Tensor::zeros({1, 3}, Dtype::int32);
-  rules.visible_end = Tensor::from_host(std::vector<std::int32_t>{1, 2, 3}, {1, 3});
+  rules.visible_begin = Indices({0, 0, 0}, {1, 3});
+  rules.visible_end = Indices({1, 2, 3}, {1, 3});
   const auto no_keys = ops::make_attention_state(some);
   const Tensor o = Tensor::empty(some.shape(), Dtype::float32), lse = Tensor::empty({1, 2, 3}, Dtype::float32);
   ops::attention_visit(rules, some, none, none, {}, no_keys);
@@ -154,8 +154,11 @@ TEST(Attention, DropoutDependsOnGlobalHeadAndSequence) {
   const auto p = make_problem({.B = 2, .H = 4, .Hk = 4, .T = 40, .mask = kCausal, .dropout = 0.5}, Dtype::float64);
   const SequenceShard shard(ShardKind::contiguous, p.T, 1, 0);
   AttentionRules rules = rules_of(p, shard, Dtype::float64);
-  rules.visible_begin = rules.visible_begin.slice(1, 1);
-  rules.visible_end = rules.visible_end.slice(1, 1);
+  const auto second = [&](const std::vector<std::int32_t>& of_both) {
+    return Indices({of_both.begin() + p.T, of_both.end()}, {1, p.T});
+  };
+  rules.visible_begin = second(rules.visible_begin.host());
+  rules.visible_end = second(rules.visible_end.host());
   rules.first_sequence = 1;
   rules.first_head = 2;
   const std::int64_t first = (1 * 4 + 2) * p.T * p.K, size = 2 * p.T * p.K;

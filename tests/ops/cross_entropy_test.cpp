@@ -1,5 +1,6 @@
 #include "ops/cross_entropy.hpp"
 
+#include "ops/elementwise.hpp"
 #include "reference/cross_entropy.hpp"
 #include "support/compare.hpp"
 #include "support/finite_difference.hpp"
@@ -50,8 +51,11 @@ Result run(const CrossEntropy& p, const std::vector<std::int64_t>& cuts, double 
     for (std::int64_t n = 0; n < p.N; ++n) sums[n] += to_values(sum)[n], picked[n] += to_values(logit)[n];
   }
   Result result{0, maxima, Tensor::empty({p.N}, wide), blocks};
-  result.total = ops::finish_cross_entropy(maxima, to_tensor(sums, {p.N}, wide), to_tensor(picked, {p.N}, wide), target,
-                                           maxima, result.losses);
+  ops::finish_cross_entropy(maxima, to_tensor(sums, {p.N}, wide), to_tensor(picked, {p.N}, wide), target, maxima,
+                            result.losses);
+  const Tensor total = Tensor::zeros({1}, Dtype::float64);
+  ops::add_sum(result.losses, total);
+  result.total = to_values(total)[0];
   for (std::size_t r = 0; r < blocks.size(); ++r) ops::softmax_gradient(blocks[r], maxima, target, cuts[r], factor);
   return result;
 }
@@ -127,7 +131,7 @@ TEST(CrossEntropy, EmptyIsAllowedAndWrongShapesThrow) {
   EXPECT_THROW(ops::row_max(z, four), std::logic_error);
   EXPECT_THROW(ops::softmax_sums(z, three, target, 0, four, three), std::logic_error);
   EXPECT_THROW(ops::softmax_gradient(z, four, target, 0, 1), std::logic_error);
-  EXPECT_THROW(ops::finish_cross_entropy(three, three, four, target, three, {}), std::logic_error);
+  EXPECT_THROW(ops::finish_cross_entropy(three, three, four, target, three, three), std::logic_error);
 }
 
 }  // namespace

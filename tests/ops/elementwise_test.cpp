@@ -87,8 +87,8 @@ TEST(Elementwise, ReductionsMatchReference) {
       const Tensor sums = to_tensor(Values(cols, 1.0), {cols}, accumulation_dtype(dtype));
       ops::add_column_sums(t, sums);
       expect_close("column sums", sums, columns);
-      EXPECT_NEAR(ops::sum_of_squares(t), squares, 1e-13 * squares);
-      EXPECT_EQ(ops::max_absolute(t), largest);
+      EXPECT_NEAR(ops::sum_of_squares({t}), squares, 1e-13 * squares);
+      EXPECT_EQ(ops::max_absolute({t}), largest);
       EXPECT_TRUE(ops::all_finite(t));
     }
   }
@@ -102,7 +102,7 @@ TEST(Elementwise, ANumberThatIsNotFiniteIsFoundAnywhere) {
         x[at] = bad;
         const Tensor t = to_tensor(x, {10000}, dtype);
         EXPECT_FALSE(ops::all_finite(t));
-        EXPECT_EQ(ops::max_absolute(t), INFINITY);
+        EXPECT_EQ(ops::max_absolute({t}), INFINITY);
       }
     }
   }
@@ -126,7 +126,7 @@ TEST(FillNormal, EveryBlockOfTheLogicalMatrixGetsItsOwnValues) {
   }
   const Tensor whole = Tensor::empty({rows, cols}, Dtype::float64);
   ops::fill_normal(whole, key, 2.0, cols, 0, {0, 0, cols});
-  EXPECT_NEAR(ops::sum_of_squares(whole) / whole.size(), 4, 1);
+  EXPECT_NEAR(ops::sum_of_squares({whole}) / whole.size(), 4, 1);
 }
 
 TEST(FillNormal, RunsOfColumnsMeetInOneMatrix) {
@@ -154,8 +154,8 @@ TEST(Elementwise, EmptyIsAllowedAndWrongShapesThrow) {
   ops::fill_normal(none, 1, 1, 4, 0, {0, 0, 4});
   ops::add_column_sums(none, sums);
   expect_close("sums", sums, {1, 2, 3, 4});
-  EXPECT_EQ(ops::sum_of_squares(none), 0);
-  EXPECT_EQ(ops::max_absolute(none), 0);
+  EXPECT_EQ(ops::sum_of_squares({none}), 0);
+  EXPECT_EQ(ops::max_absolute({none}), 0);
   EXPECT_TRUE(ops::all_finite(none));
   EXPECT_THROW(ops::copy(none, four), std::logic_error);
   EXPECT_THROW(ops::add(four, four, none), std::logic_error);

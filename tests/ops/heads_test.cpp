@@ -11,7 +11,7 @@ using reference::Heads;
 
 ops::RotaryTable table_of(const Heads& p, Dtype dtype) {
   if (p.positions.empty()) return {};
-  return ops::make_rotary_table(Tensor::from_host(p.positions, {p.T}), p.K, p.base, dtype);
+  return ops::make_rotary_table(p.positions, p.K, p.base, dtype);
 }
 
 Tensor split(const Heads& p, const Values& x, Dtype dtype) {
@@ -73,7 +73,7 @@ TEST(Heads, EmptyIsAllowedAndWrongShapesThrow) {
   EXPECT_THROW(ops::split_heads(x, {}, Tensor::zeros({2, 2, 4, 4}, Dtype::float32)), std::logic_error);
   EXPECT_THROW(ops::split_heads(x, {}, Tensor::zeros({2, 3, 8}, Dtype::float32)), std::logic_error);
   EXPECT_THROW(ops::merge_heads(heads, {}, Tensor::zeros({2, 3, 9}, Dtype::float32)), std::logic_error);
-  const Tensor four = Tensor::zeros({4}, Dtype::int32);
+  const std::vector<std::int32_t> four(4);
   EXPECT_THROW(ops::split_heads(x, ops::make_rotary_table(four, 4, 10000, Dtype::float32), heads), std::logic_error);
   EXPECT_THROW(ops::make_rotary_table(four, 5, 10000, Dtype::float32), std::logic_error);
 }

@@ -148,7 +148,8 @@ TEST_P(ScoreRows, ProductsMatchReference) {
 
 TEST_P(ScoreRows, RowsThatSeeNoKeyGiveZeros) {
   Rows r({.B = 2, .H = 2, .Hk = 1, .T = 21, .mask = {true, 0}}, ShardKind::contiguous, GetParam());
-  r.rules.visible_end = Tensor::zeros({r.c.B, r.naive.n()}, Dtype::int32);
+  r.rules.visible_end =
+      Indices(std::vector<std::int32_t>(static_cast<std::size_t>(r.c.B * r.naive.n())), {r.c.B, r.naive.n()});
   const Tensor nothing = to_tensor(Values(static_cast<std::size_t>(r.size()), NAN), r.shape(), r.sums());
   const Tensor p = Tensor::empty(r.shape(), r.dtype), ds = Tensor::empty(r.shape(), r.dtype);
   ops::softmax_rows(r.rules, r.positions, to_tensor(to_values(nothing), r.shape(), r.sums()), p);

@@ -25,7 +25,7 @@ TEST(ShapeOnlyOps, ReturnAtOnce) {
     fill_normal(x, 1, 1.0, kHuge / 4, 0, {.row = 0, .first = 0, .count = x.dim(-1)});
     add(x, x, x);
     rms_norm_forward(x, w, 1e-5, x, rstd);
-    EXPECT_EQ(sum_of_squares(w), 0);
+    EXPECT_EQ(sum_of_squares({w}), 0);
     const double flops = matmul_flops();
     matmul(MatrixRef(x).t(), MatrixRef(x), MatrixRef(Tensor::empty({kHuge / 4, kHuge / 4}, dtype)));
     EXPECT_EQ(matmul_flops(), flops);
@@ -52,8 +52,8 @@ std::size_t attention_workspace(Dtype dtype, std::int64_t batch, std::int64_t he
   }
   AttentionRules rules;
   rules.query_runs = shard.runs();
-  rules.visible_begin = Tensor::from_host(begin, {batch, n});
-  rules.visible_end = Tensor::from_host(end, {batch, n});
+  rules.visible_begin = Indices(begin, {batch, n});
+  rules.visible_end = Indices(end, {batch, n});
   const Tensor lse = Tensor::empty({batch, heads, n}, accumulation_dtype(dtype));
   const Tensor dq = Tensor::zeros(q.shape(), accumulation_dtype(dtype)),
                dkv = Tensor::zeros(k.shape(), accumulation_dtype(dtype));

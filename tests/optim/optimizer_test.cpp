@@ -48,8 +48,8 @@ TEST(GradientNorm, IsTheSameOnEveryMeshOfTheRanks) {
   ParameterStore one({}, {});
   declare(one);
   one.allocate(Dtype::float64, 3);
-  double squares = 0;
-  for (const double x : to_values(one.values())) squares += x * x;
+  double squares = 0, largest = 0;
+  for (const double x : to_values(one.values())) squares += x * x, largest = std::max(largest, std::abs(x));
   const int n = world().size();
   for (int tensor = 1; tensor <= n; ++tensor) {
     for (int pipeline = 1; pipeline <= n / tensor; ++pipeline) {
@@ -63,6 +63,7 @@ TEST(GradientNorm, IsTheSameOnEveryMeshOfTheRanks) {
         store.allocate(Dtype::float64, 3);
         copy_values_to_gradients(store);
         EXPECT_NEAR(gradient_norm(store, mesh), std::sqrt(squares), 1e-13) << mesh.shape().str();
+        EXPECT_EQ(gradient_norm(store, mesh, "infinity"), largest) << mesh.shape().str();
       }
     }
   }

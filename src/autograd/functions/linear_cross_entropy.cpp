@@ -22,8 +22,17 @@ Tensor block_logits(const Tensor& x, const Tensor& weight, std::int64_t row, std
 
 }  // namespace
 
-Answers linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight, const Tensor& target,
-                             std::int64_t first, double factor, const Comm& tensor_axis, const ops::LossRule& rule) {
+Answers AnswerSums::total(const Mesh& mesh) const {
+  const Tensor sums = Tensor::zeros(totals_.shape(), totals_.dtype(), Memory::workspace, "answers of all");
+  if (mesh.at().tensor == 0) ops::copy(totals_, sums);
+  mesh.world().all_reduce(sums);
+  const std::vector<double> totals = sums.to_host<double>();
+  return {.loss = totals[0], .correct = totals[1]};
+}
+
+void linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight, const Tensor& target,
+                          std::int64_t first, double factor, const Comm& tensor_axis, const AnswerSums& answers,
+                          const ops::LossRule& rule) {
   const std::int64_t n = target.size();
   const Tensor rows = x.value().reshape({n, x.value().dim(-1)});
   const Tensor index = target.reshape({n});
@@ -34,7 +43,8 @@ Answers linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weig
   const bool smooth = rule.smoothing > 0;
   const std::int64_t values = smooth ? 3 : 2;
   const Tensor sums = Tensor::empty({values * block}, accumulation, Memory::workspace, "loss sums");
-  Answers answers;
+  const Tensor losses = Tensor::empty({block}, accumulation, Memory::workspace, "row losses");
+  const Tensor hits = Tensor::empty({block}, Dtype::int32, Memory::workspace, "right answers");
   for (std::int64_t row = 0; row < n; row += block) {
     const std::int64_t count = std::min(block, n - row);
     const Tensor logits = block_logits(rows, weight.value(), row, count);
@@ -46,8 +56,10 @@ Answers linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weig
     const Tensor expected = smooth ? sums.slice(2 * count, count) : target_logit;
     if (smooth) ops::expected_logits(logits, target_logit, rule, expected);
     tensor_axis.all_reduce(sums.slice(0, values * count));
-    answers.correct += ops::count_largest(maxima, target_logit, t);
-    answers.loss += ops::finish_cross_entropy(maxima, sum, expected, t, maxima, Tensor(), rule);
+    ops::find_hits(maxima, target_logit, t, hits.slice(0, count));
+    ops::add_sum(hits.slice(0, count), answers.correct());
+    ops::finish_cross_entropy(maxima, sum, expected, t, maxima, losses.slice(0, count), rule);
+    ops::add_sum(losses.slice(0, count), answers.loss());
   }
   tape.record("linear_cross_entropy", [=] {
     const auto dx = x.gradient_slot();
@@ -68,7 +80,6 @@ Answers linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weig
                   ops::MatrixRef(weight.gradient()), {.accumulate = true});
     }
   });
-  return answers;
 }
 
 }  // namespace longspan

@@ -38,9 +38,9 @@ void measure_products(const SpreadLayer& layer, MachineRates& rates) {
   const Tensor lse = Tensor::zeros(statistics, sums), delta = Tensor::zeros(statistics, sums);
   ops::AttentionRules rules;
   rules.query_runs = {{.row = 0, .first = 0, .count = rows}};
-  rules.visible_begin = Tensor::zeros({1, rows}, Dtype::int32);
-  rules.visible_end = Tensor::from_host(
-      std::vector<std::int32_t>(static_cast<std::size_t>(rows), static_cast<std::int32_t>(rows)), {1, rows});
+  rules.visible_begin = Indices(std::vector<std::int32_t>(static_cast<std::size_t>(rows)), {1, rows});
+  rules.visible_end =
+      Indices(std::vector<std::int32_t>(static_cast<std::size_t>(rows), static_cast<std::int32_t>(rows)), {1, rows});
   const double elements = static_cast<double>(rows * rows * s.heads * s.head_width);
   rates.forward = 4 * elements / median_seconds([&] {
                     const ops::AttentionState state = ops::make_attention_state(q);

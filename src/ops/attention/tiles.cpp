@@ -30,7 +30,7 @@ Range hull(const Range& a, const Range& b) {
 // For each query tile and sequence the smallest interval that holds all visible keys: [tiles, B].
 std::vector<Range> visible_spans(const AttentionRules& rules, const AttentionShape& shape,
                                  const std::vector<PositionRun>& tiles) {
-  const auto begin = rules.visible_begin.to_host<std::int32_t>(), end = rules.visible_end.to_host<std::int32_t>();
+  const std::vector<std::int32_t>&begin = rules.visible_begin.host(), &end = rules.visible_end.host();
   std::vector<Range> spans;
   for (const PositionRun& tile : tiles) {
     for (std::int64_t b = 0; b < shape.batch; ++b) {
