@@ -5,4 +5,9 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../jobs/setup.sh"
 
 setup all
+if [[ -n ${LONGSPAN_CUDA_KOKKOS:-} ]]; then
+  tests/cuda_compile.sh "$LONGSPAN_CUDA_KOKKOS"
+else
+  echo "CUDA: not compiled, as LONGSPAN_CUDA_KOKKOS names no Kokkos that was built with it (docs/gpu.md)"
+fi
 exec container/run ctest --test-dir build --output-on-failure --parallel "$(nproc)" "$@"

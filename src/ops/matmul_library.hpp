@@ -1,5 +1,5 @@
 // What matmul asks of the device's matrix library; arguments are checked and m, n, k, batch > 0. The files in ops/cpu/
-// answer with oneDNN and BLAS, the one in ops/cuda/ with cuBLASLt. The build takes one of the folders.
+// answer with oneDNN and BLAS, those in ops/cuda/ and ops/hip/ with cuBLASLt and hipBLAS. The build takes one folder.
 #pragma once
 
 #include <array>

@@ -4,13 +4,16 @@
 
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
+#include "tensor/device.hpp"
 
 namespace longspan {
 namespace {
 
-// Rows a block: about one million logits, which stay in cache on their way through the loss.
+// Rows a block: about one million logits, which stay in a CPU's cache on their way through the loss; on a GPU so many
+// that its products fill it.
 std::int64_t block_rows(std::int64_t columns) {
-  return std::max<std::int64_t>(16, (std::int64_t{1} << 20) / std::max<std::int64_t>(columns, 1));
+  const std::int64_t logits = std::int64_t{1} << (device::host_accessible() ? 20 : 25);
+  return std::max<std::int64_t>(16, logits / std::max<std::int64_t>(columns, 1));
 }
 
 Tensor block_logits(const Tensor& x, const Tensor& weight, std::int64_t row, std::int64_t rows) {

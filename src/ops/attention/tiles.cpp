@@ -11,9 +11,13 @@ namespace longspan::ops {
 namespace detail {
 namespace {
 
-// A float32 tile of 128 x 512 scores takes 256 KiB: with its inputs and its bfloat16 copy it stays in a core's L2
-// cache.
-constexpr std::int64_t kQueryTile = 128, kKeyTile = 256, kKeyGrain = 64;
+// On a CPU a float32 tile of 128 x 256 scores takes 128 KiB: with its inputs and its bfloat16 copy it stays in a core's
+// L2 cache. On a GPU the tiles of all pairs are one product, which must outweigh the start of a kernel.
+struct TileSize {
+  std::int64_t queries, keys;
+};
+TileSize tile_size() { return device::host_accessible() ? TileSize{128, 256} : TileSize{512, 1024}; }
+constexpr std::int64_t kKeyGrain = 64;
 
 // (sequence, key head) pairs of which the tiles are computed together: enough to occupy every thread.
 std::int64_t pairs_at_once(const AttentionShape& shape) {
@@ -120,9 +124,10 @@ void for_each_tile(const AttentionRules& rules, const AttentionShape& shape, con
   LONGSPAN_CHECK(rows_of(rules.query_runs, shape.queries, "query") == shape.queries,
                  "[attention] query runs leave some of {} rows out", shape.queries);
   rows_of(key_runs, shape.keys, "key");  // may be fewer: a cache of keys has room for more
+  const TileSize largest = tile_size();
   std::vector<PositionRun> query_tiles;
   for (const auto& run : rules.query_runs) {
-    for (const auto& tile : cut(run, kQueryTile)) query_tiles.push_back(tile);
+    for (const auto& tile : cut(run, largest.queries)) query_tiles.push_back(tile);
   }
   const std::vector<Range> spans = visible_spans(rules, shape, query_tiles);
   const auto visit = shape_only() ? one_of_each_size(body) : body;
@@ -138,7 +143,7 @@ void for_each_tile(const AttentionRules& rules, const AttentionShape& shape, con
         Range span;
         for (auto b = first_sequence; b <= last_sequence; ++b) span = hull(span, spans[i * shape.batch + b]);
         for (const auto& run : key_runs) {
-          for (const auto& keys : cut(clip(run, span, kKeyGrain), kKeyTile)) {
+          for (const auto& keys : cut(clip(run, span, kKeyGrain), largest.keys)) {
             visit({query_tiles[i], keys, first, pairs, member, shape.group()});
             if (rules.poll) rules.poll();
           }
@@ -149,8 +154,10 @@ void for_each_tile(const AttentionRules& rules, const AttentionShape& shape, con
 }
 
 Tensor tile_workspace(const AttentionShape& shape, Dtype dtype, const char* label) {
-  return Tensor::empty({pairs_at_once(shape), std::min(shape.queries, kQueryTile), std::min(shape.keys, kKeyTile)},
-                       dtype, Memory::workspace, label);
+  const TileSize largest = tile_size();
+  return Tensor::empty(
+      {pairs_at_once(shape), std::min(shape.queries, largest.queries), std::min(shape.keys, largest.keys)}, dtype,
+      Memory::workspace, label);
 }
 
 }  // namespace detail
