@@ -79,10 +79,13 @@ class Programs:
         return ["--config", str(self.configs / f"{run.claim}.cfg"), *self.extra, *run.words.split()]
 
     def train(self, run):
-        """Trains, or goes on from what is there; the run's data frames."""
+        """Trains, or goes on from what is there."""
         own = ["--run.directory", str(self.folder / "runs"), "--run.name", run.name, "--run.seed", str(run.seed)]
         self.call("longspan-train", *self.words(run), *own)
         print(f"{run.name} trained", flush=True)
+
+    def run(self, run):
+        """The data frames of a trained run."""
         return load_run(self.folder / "runs" / run.name)
 
     def accuracy(self, run, *words):
@@ -102,14 +105,13 @@ class Programs:
 
 def recall_rows(programs, run):
     """Accuracy at every validation."""
-    validation = programs.train(run).validation
+    validation = programs.run(run).validation
     return [{"mixer": run.label, "seed": run.seed, "step": int(step), "accuracy": accuracy}
             for step, accuracy in zip(validation.step, validation.accuracy)]  # fmt: skip
 
 
 def parity_rows(programs, run):
     """Accuracy of the last answer, by length."""
-    programs.train(run)
     return [{"mixer": run.label, "seed": run.seed, "length": n,
              "accuracy": programs.accuracy(run, "--data.sequence_length", str(n), "--task.answers", "last",
                                            "--validation.sequences", "512", "--data.batch", "64")}
@@ -118,7 +120,7 @@ def parity_rows(programs, run):
 
 def hybrid_rows(programs, run):
     """The loss at the end, and seconds of a step by length."""
-    loss = float(programs.train(run).validation.loss.iloc[-1])
+    loss = float(programs.run(run).validation.loss.iloc[-1])
     row = {"mixers": run.label, "seed": run.seed, "loss": loss}
     return [row | {f"step_{n}": programs.step_seconds(run, n) for n in LONG}]
 
@@ -130,12 +132,11 @@ UNITS = {"step": "1", "loss": "nat/token"} | {f"step_{n}": "s" for n in LONG}
 def measure(programs, claims, seeds, jobs):
     programs.folder.mkdir(parents=True, exist_ok=True)
     for claim in claims:
-        # Seconds count in hybrids: one run at a time.
-        with ThreadPoolExecutor(1 if claim == "hybrid" else jobs) as pool:
-            rows = pool.map(lambda run, rows=ROWS[claim]: rows(programs, run), RUNS[claim](seeds))
-            frame = pd.DataFrame([row for of_run in rows for row in of_run])
-        first = RUNS[claim](seeds)[0]
-        save(programs.folder / f"{claim}.h5", frame, load_run(programs.folder / "runs" / first.name).provenance)
+        runs = RUNS[claim](seeds)
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(programs.train, runs))
+        frame = pd.DataFrame([row for run in runs for row in ROWS[claim](programs, run)])
+        save(programs.folder / f"{claim}.h5", frame, programs.run(runs[0]).provenance)
         print(f"{programs.folder / claim}.h5 written", flush=True)
 
 

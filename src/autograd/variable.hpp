@@ -1,9 +1,12 @@
 // A value on the tape together with its gradient. Copies of a Variable are the same variable.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include "autograd/arrival.hpp"
 #include "tensor/tensor.hpp"
 
 namespace longspan {
@@ -21,13 +24,20 @@ class Variable {
   }
 
   bool defined() const { return state_ != nullptr; }
-  const Tensor& value() const { return state_->value; }
+  // Waits for rows that are under way.
+  const Tensor& value() const {
+    if (state_->value_arrival) settle(state_->value_arrival);
+    return state_->value;
+  }
   // A parameter's storage may come and go between its uses.
   void set_value(Tensor value) const { state_->value = std::move(value); }
   bool needs_gradient() const { return state_->needs_gradient; }
 
   // The gradient so far; undefined until the first contribution.
-  const Tensor& gradient() const { return state_->gradient; }
+  const Tensor& gradient() const {
+    if (state_->gradient_arrival) settle(state_->gradient_arrival);
+    return state_->gradient;
+  }
   void set_gradient(Tensor g) const { state_->gradient = std::move(g); }
   // Adds a contribution. The tensor is kept, not copied, where it is the first one; an in-place sum happens only in
   // storage that nobody else holds.
@@ -39,17 +49,39 @@ class Variable {
   };
   Slot gradient_slot() const;
   // Gives the value up where nothing but its gradient will be asked for, which then comes whole (add_gradient).
-  void release_value() const { state_->value = Tensor(); }
+  void release_value() const {
+    state_->value = Tensor();
+    state_->value_arrival = nullptr;
+  }
   void restore_value(Tensor value) const { state_->value = std::move(value); }
   // Hands the gradient over and forgets it.
-  Tensor take_gradient() const { return std::exchange(state_->gradient, Tensor()); }
+  Tensor take_gradient() const {
+    if (state_->gradient_arrival) settle(state_->gradient_arrival);
+    return std::exchange(state_->gradient, Tensor());
+  }
+
+  // A value or a first gradient some of whose rows are under way (autograd/arrival.hpp). Whoever can begin with the
+  // rows that are here takes tensor and arrival, and waits.
+  void set_arriving_value(std::shared_ptr<Arrival> arrival) const { state_->value_arrival = std::move(arrival); }
+  void add_arriving_gradient(const Tensor& g, std::shared_ptr<Arrival> arrival) const;
+  std::pair<Tensor, std::shared_ptr<Arrival>> arriving_value() const;
+  std::pair<Tensor, std::shared_ptr<Arrival>> take_arriving_gradient() const;
+
+  // Weight parts of the functions that read this variable may run later than their own place on the tape: while its
+  // gradient is under way to other ranks. Null where they need not.
+  using LateParts = std::vector<std::function<void()>>;
+  void set_late_parts(std::shared_ptr<LateParts> parts) const { state_->late_parts = std::move(parts); }
+  const std::shared_ptr<LateParts>& late_parts() const { return state_->late_parts; }
 
  private:
   struct State {
     Tensor value, gradient;
     bool needs_gradient;
     bool pinned;  // the gradient's storage was given from outside
+    std::shared_ptr<Arrival> value_arrival = nullptr, gradient_arrival = nullptr;
+    std::shared_ptr<LateParts> late_parts = nullptr;
   };
+  static void settle(std::shared_ptr<Arrival>& arrival);
   std::shared_ptr<State> state_;
 };
 

@@ -24,10 +24,10 @@ HeadProjections::HeadProjections(ParameterStore& store, const MixerSettings& s)
 // The gradients of heads are written straight into those of the projections.
 Heads HeadProjections::project(const Context& context, const Variable& x) const {
   Tape& tape = context.tape;
-  const std::int64_t b = x.value().dim(0), t = x.value().dim(1);
-  const Dtype dtype = x.value().dtype();
   const ops::RotaryTable& rotary = context.sequence.rotary;
   const Variable xq = query_.forward(context, x), xk = key_.forward(context, x), xv = value_.forward(context, x);
+  const std::int64_t b = xq.value().dim(0), t = xq.value().dim(1);
+  const Dtype dtype = xq.value().dtype();
   const Variable q(Tensor::empty({b, heads_, t, head_width_}, dtype));
   const Variable kv(Tensor::empty({2 * b, kv_heads_, t, head_width_}, dtype));
   ops::split_heads(xq.value(), rotary, q.value());

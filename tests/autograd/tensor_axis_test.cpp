@@ -1,7 +1,9 @@
 #include "autograd/functions/tensor_axis.hpp"
 
+#include "autograd/functions/basic.hpp"
 #include "autograd/gradient_check.hpp"
 #include "comm/counters.hpp"
+#include "comm/delay.hpp"
 #include "layout/volume.hpp"
 #include "support/world.hpp"
 
@@ -57,6 +59,30 @@ TEST(TensorAxis, SumsInsideGoBothWays) {
   tape.backward();
   EXPECT_EQ(to_values(x.gradient()), numbers({0, B * T}, sum_of_ranks()));
   if (world().size() > 1) EXPECT_EQ(to_values(held), numbers({0, B * T}, mine()));
+}
+
+// Products that read gathered rows, or gradients, while they are under way: the same as without a delay.
+TEST(TensorAxis, ProductsOfRowsThatComeLate) {
+  struct Outcome {
+    Values y, dx, dweight;
+    bool operator==(const Outcome&) const = default;
+  };
+  const auto run = [](double delay) {
+    set_message_delay(delay);
+    Tape tape;
+    const Variable x(world().size() == 1 ? whole(1) : my_part(1));
+    const Variable first =
+        Variable::parameter(tensor_as<double>(random_values(3 * D, 1), {3, D}), Tensor::zeros({3, D}, Dtype::float64));
+    const Variable second =
+        Variable::parameter(tensor_as<double>(random_values(D * 3, 2), {D, 3}), Tensor::zeros({D, 3}, Dtype::float64));
+    const Variable y =
+        scatter_rows(tape, linear(tape, linear(tape, gather_rows(tape, x, kWhole, world()), first), second), world());
+    y.set_gradient(y.value());
+    tape.backward();
+    set_message_delay(0);
+    return Outcome{to_values(y.value()), to_values(x.gradient()), to_values(first.gradient())};
+  };
+  EXPECT_EQ(run(2e-3), run(0));
 }
 
 TEST(TensorAxis, OfOneRankIsTheVariableItself) {

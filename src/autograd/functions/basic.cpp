@@ -11,37 +11,49 @@ namespace {
 
 Tensor like(const Tensor& x) { return Tensor::empty(x.shape(), x.dtype()); }
 
+Tensor by_rows(const Tensor& x) { return x.reshape({x.rows(), x.dim(-1)}); }
+
 Tensor statistics(const Tensor& x) { return Tensor::empty({x.rows()}, accumulation_dtype(x.dtype())); }
 
 }  // namespace
 
 Variable linear(Tape& tape, const Variable& x, const Variable& weight, const Variable& bias) {
   const Tensor& w = weight.value();
-  LONGSPAN_CHECK(x.value().dim(-1) == w.dim(1), "[linear] x {} does not fit weight {}", x.value().shape().str(),
-                 w.shape().str());
-  Shape shape = x.value().shape();
+  const auto [in, arrival] = x.arriving_value();
+  LONGSPAN_CHECK(in.dim(-1) == w.dim(1), "[linear] x {} does not fit weight {}", in.shape().str(), w.shape().str());
+  Shape shape = in.shape();
   shape[-1] = w.dim(0);
-  const Variable y(Tensor::empty(shape, x.value().dtype()));
+  const Variable y(Tensor::empty(shape, in.dtype()));
   ops::MatmulOptions options;
   if (bias.defined()) options.bias = &bias.value();
-  ops::matmul(ops::MatrixRef(x.value()), ops::MatrixRef(w).t(), ops::MatrixRef(y.value()), options);
+  as_they_arrive(arrival.get(), in.rows(), [&, rows = by_rows(in), out = by_rows(y.value())](const Range& r) {
+    ops::matmul(ops::MatrixRef(rows.slice(r.begin, r.size())), ops::MatrixRef(w).t(),
+                ops::MatrixRef(out.slice(r.begin, r.size())), options);
+  });
   // The weight part needs dy after the input part has taken it.
   const auto dy = std::make_shared<Tensor>();
-  tape.record(
-      "linear",
-      [=] {
-        *dy = y.take_gradient();
-        if (!x.needs_gradient()) return;
-        const auto dx = x.gradient_slot();
-        ops::matmul(ops::MatrixRef(*dy), ops::MatrixRef(weight.value()), ops::MatrixRef(dx.tensor),
-                    {.accumulate = dx.accumulate});
-      },
-      [=] {
-        ops::matmul(ops::MatrixRef(*dy).t(), ops::MatrixRef(x.value()), ops::MatrixRef(weight.gradient()),
-                    {.accumulate = true});
-        if (bias.defined()) ops::add_column_sums(*dy, bias.gradient());
-        *dy = Tensor();
-      });
+  const Tape::Part weight_part = [=] {
+    ops::matmul(ops::MatrixRef(*dy).t(), ops::MatrixRef(x.value()), ops::MatrixRef(weight.gradient()),
+                {.accumulate = true});
+    if (bias.defined()) ops::add_column_sums(*dy, bias.gradient());
+    *dy = Tensor();
+  };
+  const Tape::Part input_part = [=] {
+    const auto [gradient, arriving] = y.take_arriving_gradient();
+    *dy = gradient;
+    const auto dx = x.needs_gradient() ? x.gradient_slot() : Variable::Slot{};
+    as_they_arrive(arriving.get(), gradient.rows(), [&](const Range& r) {
+      if (!dx.tensor.defined()) return;
+      ops::matmul(ops::MatrixRef(by_rows(gradient).slice(r.begin, r.size())), ops::MatrixRef(weight.value()),
+                  ops::MatrixRef(by_rows(dx.tensor).slice(r.begin, r.size())), {.accumulate = dx.accumulate});
+    });
+  };
+  if (tape.recording() && x.late_parts()) {
+    x.late_parts()->push_back(weight_part);
+    tape.record("linear", input_part);
+  } else {
+    tape.record("linear", input_part, weight_part);
+  }
   return y;
 }
 

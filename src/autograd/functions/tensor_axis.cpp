@@ -15,6 +15,12 @@ Tensor owned(Tensor t) {
 
 Tensor as_rows(const Tensor& t) { return t.reshape({t.shape().rows(), t.dim(-1)}); }
 
+// A sum of which each rank gets its rows.
+struct RowSum {
+  Tensor rows;
+  Request request;
+};
+
 std::vector<std::int64_t> rows_of_ranks(const Comm& tensor_axis, std::int64_t n) {
   std::vector<std::int64_t> rows;
   for (int rank = 0; rank < tensor_axis.size(); ++rank) rows.push_back(split(n, tensor_axis.size(), rank).size());
@@ -27,15 +33,33 @@ Variable gather_rows(Tape& tape, const Variable& x, const Shape& whole, const Co
   if (tensor_axis.size() == 1) return x;
   const std::vector<std::int64_t> rows = rows_of_ranks(tensor_axis, whole.rows());
   const Variable y(Tensor::empty(whole, x.value().dtype()));
-  tensor_axis.all_gather(x.value(), as_rows(y.value()), rows);
-  const Shape mine = x.value().shape();
+  const Range mine = residual_rows(tensor_axis, whole.rows());
+  y.set_arriving_value(
+      std::make_shared<Arrival>(Arrival{mine, tensor_axis.all_gather_async(x.value(), as_rows(y.value()), rows)}));
+  const Shape shape = x.value().shape();
   const Dtype dtype = x.value().dtype();
   x.release_value();
-  tape.record("gather_rows", [=, &tensor_axis] {
-    const Tensor dx = Tensor::empty(mine, dtype, Memory::activations, "gradient of rows");
-    tensor_axis.reduce_scatter(as_rows(y.take_gradient()), dx, rows);
-    x.add_gradient(dx);
+  if (!tape.recording()) return y;
+  // Backward the sum is started, then the weights' gradients of the products are made, then it is waited for.
+  const auto sum = std::make_shared<RowSum>();
+  const auto late = std::make_shared<Variable::LateParts>();
+  y.set_late_parts(late);
+  tape.record("gathered rows' gradient", [=] {
+    sum->request.wait();
+    x.add_gradient(std::exchange(sum->rows, Tensor()));
   });
+  tape.record(
+      "gather_rows",
+      [=, &tensor_axis] {
+        sum->rows = Tensor::empty(shape, dtype, Memory::activations, "gradient of rows");
+        sum->request = tensor_axis.reduce_scatter_async(as_rows(y.take_gradient()), sum->rows, rows);
+      },
+      [=] {
+        for (const auto& part : std::exchange(*late, {})) {
+          part();
+          sum->request.test();
+        }
+      });
   return y;
 }
 
@@ -48,10 +72,11 @@ Variable scatter_rows(Tape& tape, const Variable& partial, const Comm& tensor_ax
   const Shape whole = partial.value().shape();
   const Dtype dtype = sums.dtype();
   partial.release_value();
+  const Range mine = residual_rows(tensor_axis, whole.rows());
   tape.record("scatter_rows", [=, &tensor_axis] {
     const Tensor dx = Tensor::empty(whole, dtype, Memory::activations, "gradient of all rows");
-    tensor_axis.all_gather(y.take_gradient(), as_rows(dx), rows);
-    partial.add_gradient(dx);
+    Request request = tensor_axis.all_gather_async(y.take_gradient(), as_rows(dx), rows);
+    partial.add_arriving_gradient(dx, std::make_shared<Arrival>(Arrival{mine, std::move(request)}));
   });
   return y;
 }

@@ -6,6 +6,8 @@
 //   sum_inside    all-reduce of partial sums forward and of parts of gradients backward
 // Inside a layer a gradient is a rank's part too, of activations and of parameters that all ranks hold whole: its sum
 // over the axis counts. Parameters' parts are summed once a step (optim/gradient_reducer.hpp).
+// Messages go on while products compute: rows that are gathered arrive during the product of this rank's own ones
+// (autograd/arrival.hpp), and what is scattered backward leaves during the products of weights' gradients.
 // Together a layer sends as much as with the two all-reduces of ranks that hold all rows. On an axis of one rank each
 // returns x itself.
 #pragma once
