@@ -213,7 +213,7 @@ def table_of(claim, table):
         shown = frame.pivot_table(index="mixer", columns="length", values="accuracy", sort=False).reset_index()
         shown.columns = [str(c) if c == "mixer" else f"{c} bits" for c in shown.columns]
     else:
-        shown = frame.groupby("mixers", sort=False).mean(numeric_only=True).reset_index().drop(columns="seed")
+        shown = frame.groupby("mixers", sort=False)[["loss", *(f"step_{n}" for n in LONG)]].mean().reset_index()
     return markdown(Table(table.path, shown, table.units, {}))
 
 

@@ -5,6 +5,7 @@
 #include "comm/device_buffer.hpp"
 #include "comm/handle.hpp"
 #include "comm/mpi_check.hpp"
+#include "comm/nccl.hpp"
 #include "comm/patience.hpp"
 #include "comm/pieces.hpp"
 #include "comm/request.hpp"
@@ -20,7 +21,7 @@ std::int64_t all_reduce_bytes(const Tensor& t, int size) {
 
 void Comm::all_reduce(const Tensor& t, Reduce op) const {
   if (size_ == 1) return;
-  if (ranks_share_cores()) return all_reduce_async(t, op).wait();
+  if (ranks_share_cores() || nccl::takes(t, true, op)) return all_reduce_async(t, op).wait();
   const CallCounter counter(name_, "all_reduce", all_reduce_bytes(t, size_));
   if (is_phantom()) return;
   wait_out_delay();
@@ -36,6 +37,10 @@ void Comm::all_reduce(const Tensor& t, Reduce op) const {
 Request Comm::all_reduce_async(const Tensor& t, Reduce op) const {
   if (size_ == 1) return Request();
   const CallCounter counter(name_, "all_reduce", all_reduce_bytes(t, size_));
+  if (!is_phantom() && nccl::takes(t, true, op)) {
+    nccl::all_reduce(*this, t);
+    return Request();
+  }
   auto state = std::make_unique<Request::State>(name_, "all_reduce");
   DeviceBuffer& buffer = state->add_buffer(t, Access::update, own_op(op, t.dtype()));
   if (is_phantom()) return Request(std::move(state));

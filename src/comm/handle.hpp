@@ -4,6 +4,7 @@
 #include <mpi.h>
 
 #include "comm/comm.hpp"
+#include "comm/nccl.hpp"
 
 namespace longspan {
 
@@ -15,7 +16,8 @@ struct Comm::Handle {
   Handle& operator=(const Handle&) = delete;
 
   MPI_Comm comm;
-  int own_tag;  // the largest tag, kept for the messages of our own collectives
+  std::shared_ptr<nccl::Group> nccl;  // null until NCCL is used
+  int own_tag;                        // the largest tag, kept for the messages of our own collectives
 };
 
 inline MPI_Comm native(const Comm& comm) { return comm.handle()->comm; }

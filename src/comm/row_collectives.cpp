@@ -8,6 +8,7 @@
 #include "comm/device_buffer.hpp"
 #include "comm/handle.hpp"
 #include "comm/mpi_check.hpp"
+#include "comm/nccl.hpp"
 #include "comm/patience.hpp"
 #include "comm/pieces.hpp"
 #include "comm/request.hpp"
@@ -41,7 +42,7 @@ void check_mine(const Tensor& mine, const Tensor& all, std::int64_t count, const
 void Comm::all_gather(const Tensor& mine, const Tensor& all, const std::vector<std::int64_t>& rows) const {
   const Blocks blocks(all, rows, size_, "all_gather");
   check_mine(mine, all, blocks.count[rank_], "all_gather");
-  if (size_ > 1 && (ranks_share_cores() || !one_piece(all.size(), all.dtype()))) {
+  if (size_ > 1 && (ranks_share_cores() || nccl::takes(all, false) || !one_piece(all.size(), all.dtype()))) {
     return all_gather_async(mine, all, rows).wait();
   }
   copy_tensor(mine, part_of(all, rows, rank_));
@@ -63,6 +64,10 @@ Request Comm::all_gather_async(const Tensor& mine, const Tensor& all, const std:
   copy_tensor(mine, own);
   if (size_ == 1) return Request();
   const CallCounter counter(name_, "all_gather", ring_bytes(all, size_));
+  if (!is_phantom() && nccl::takes(all, false)) {
+    nccl::all_gather(*this, all, blocks.first, blocks.count);
+    return Request();
+  }
   if (!one_piece(all.size(), all.dtype())) {
     return Request(exchange(own, Blocks(own, size_), all, blocks, "all_gather"));
   }
@@ -83,7 +88,8 @@ void Comm::reduce_scatter(const Tensor& all, const Tensor& mine, const std::vect
   const Blocks blocks(all, rows, size_, "reduce_scatter");
   check_mine(mine, all, blocks.count[rank_], "reduce_scatter");
   if (size_ == 1) return copy_tensor(all, mine);
-  if (ranks_share_cores() || !one_piece(all.size(), all.dtype())) return reduce_scatter_async(all, mine, rows).wait();
+  if (ranks_share_cores() || nccl::takes(all, true) || !one_piece(all.size(), all.dtype()))
+    return reduce_scatter_async(all, mine, rows).wait();
   const CallCounter counter(name_, "reduce_scatter", ring_bytes(all, size_));
   if (is_phantom()) return;
   wait_out_delay();
@@ -104,6 +110,10 @@ Request Comm::reduce_scatter_async(const Tensor& all, const Tensor& mine, const 
     return Request();
   }
   const CallCounter counter(name_, "reduce_scatter", ring_bytes(all, size_));
+  if (!is_phantom() && nccl::takes(all, true)) {
+    nccl::reduce_scatter(*this, all, mine, blocks.first, blocks.count);
+    return Request();
+  }
   const bool own = own_op(Reduce::sum, all.dtype());
   const MPI_Datatype type = mpi_type(all.dtype());
   const MPI_Op op = mpi_op(Reduce::sum, all.dtype());

@@ -61,6 +61,14 @@ void copy_on_device(void* to, const void* from, std::size_t bytes) {
                     DeviceBytes(static_cast<char*>(const_cast<void*>(from)), bytes));
 }
 
+void* stream() {
+#ifdef KOKKOS_ENABLE_CUDA
+  return Kokkos::Cuda().cuda_stream();
+#else
+  return nullptr;
+#endif
+}
+
 void fence() { Kokkos::fence("longspan::fence"); }
 
 bool host_accessible() { return Kokkos::SpaceAccessibility<Kokkos::HostSpace, MemorySpace>::accessible; }

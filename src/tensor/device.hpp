@@ -24,6 +24,7 @@ void fill_bytes(void* data, int byte, std::size_t bytes);
 void copy_to_host(void* host, const void* data, std::size_t bytes);  // waits for queued work
 void copy_from_host(void* data, const void* host, std::size_t bytes);
 void copy_on_device(void* to, const void* from, std::size_t bytes);  // nothing in shape-only execution
+void* stream();                                                      // of a CUDA build its cudaStream_t; null elsewhere
 void fence();                                                        // waits until all queued work is done
 bool host_accessible();     // tensors may be read through plain pointers (after a fence)
 int concurrency();          // threads that run a kernel at once
