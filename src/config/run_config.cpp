@@ -31,6 +31,9 @@ void bind(Options& options, RunConfig& config) {
            "Steps between two comparisons of the parameters that several ranks hold; a difference, from damaged memory "
            "or "
            "network, ends the run with the rank's number; 0: never.")
+      .add_seconds("run.stop_within", config.stop_within,
+                   "Time after a stop signal in which the step must end and the checkpoint be written; then the rank "
+                   "says so and ends, and the run goes on from the checkpoint before. 0s: as long as it takes.")
       .add_seconds("run.watchdog", config.watchdog,
                    "Time after which a rank that is not through with a step, a validation or a checkpoint says what it "
                    "waits for and ends, and with it the run; 0s: never.")

@@ -23,6 +23,7 @@ struct RunConfig {
   std::int64_t patience = 10;         // skipped steps in a row that end the run
   std::int64_t check_replicas = 100;  // steps between two comparisons of copies; 0: never
   double watchdog = 1800;             // seconds without progress; 0: off
+  double stop_within = 0;             // seconds after a stop signal; 0: as long as it takes
   std::int64_t trace = 0;             // step whose pipeline actions are timed; 0: none
 };
 

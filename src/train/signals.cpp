@@ -50,4 +50,6 @@ void watch_stop_signals() {
 
 bool stop_requested() { return requested != 0; }
 
+double seconds_since_stop() { return requested == 0 ? 0 : static_cast<double>(now() - first); }
+
 }  // namespace longspan

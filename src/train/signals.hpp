@@ -5,7 +5,8 @@
 
 namespace longspan {
 
-void watch_stop_signals();  // at the program's start, so that none meets the default, a death without a checkpoint
-bool stop_requested();      // by this rank's signals; ranks agree on it once a step
+void watch_stop_signals();    // at the program's start, so that none meets the default, a death without a checkpoint
+bool stop_requested();        // by this rank's signals; ranks agree on it once a step
+double seconds_since_stop();  // since the first of them; 0 before
 
 }  // namespace longspan

@@ -126,7 +126,7 @@ int Trainer::run() {
                               entropy, session_.bits_per_byte(entropy)));
   });
   clock_.restart();
-  Watchdog watchdog(config.run.watchdog, session_.mesh().world().rank());
+  Watchdog watchdog(config.run.watchdog, config.run.stop_within, session_.mesh().world().rank());
   while (steps_done_ < config.run.steps) {
     watchdog.progress(std::format("step {}", steps_done_ + 1));
     const bool traced = steps_done_ + 1 == config.run.trace;

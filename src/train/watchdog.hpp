@@ -15,8 +15,8 @@ namespace longspan {
 class Watchdog {
  public:
   // `seconds` without progress end the process with exit code 3 and a sentence that says what this rank does or waits
-  // for; 0: never.
-  Watchdog(double seconds, int rank);
+  // for, and so does a run that goes on `stop_within` seconds after a stop signal; 0: never.
+  Watchdog(double seconds, double stop_within, int rank);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
@@ -26,9 +26,11 @@ class Watchdog {
 
  private:
   void watch();
+  // What is over time, as a sentence; empty while nothing is.
   std::string complaint() const;
+  std::string state() const;
 
-  double seconds_;
+  double seconds_, stop_within_;
   int rank_;
   std::mutex mutex_;
   std::condition_variable changed_;

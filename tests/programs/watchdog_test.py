@@ -57,6 +57,18 @@ class Watchdog(ProgramTest):
             self.assertLess(time.monotonic() - began, 60, "the stopped rank lives on")
             time.sleep(0.1)
 
+    def test_a_stop_signal_and_a_run_that_does_not_stop_in_time(self):
+        process = self.start("--run.stop_within 2s")
+        stopped, other = children(process)[:2]
+        os.kill(stopped, signal.SIGSTOP)
+        os.kill(other, signal.SIGUSR1)
+        began = time.monotonic()
+        result = finish(process)
+        self.assertLess(time.monotonic() - began, 30)
+        self.assertEqual(result.code, 3, result)
+        self.assertRegex(result.errors[0], r"rank [01] is not through with step \d+ run.stop_within = 2 s after the stop")
+        self.assertFalse(list((self.folder / "run").rglob("*.tmp")))
+
     def test_a_rank_that_dies(self):
         process = self.start("")
         os.kill(children(process)[0], signal.SIGKILL)
