@@ -1,5 +1,6 @@
 """Bad input gets one sentence, the right exit code, an end on all ranks, and leaves nothing half-written."""
 
+import math
 import subprocess
 
 import h5py
@@ -32,6 +33,13 @@ class BadInput(ProgramTest):
         skipped = metric(self.folder / "run", "train/skipped")
         self.assertEqual(skipped[-4:], [0, 1, 1, 1])
         self.assertIn("it read sequences", (self.folder / "run" / "log.txt").read_text())
+
+    def test_a_gradient_that_overflows_beside_a_finite_loss_is_skipped(self):
+        large = "--run.dtype float32 --model.layers 4 --objective.z_loss 5e35 --model.init_deviation 1"
+        run = self.train("overflow", f"{large} --run.steps 1")
+        self.assertTrue(math.isfinite(metric(run, "train/loss")[0]))
+        self.assertFalse(math.isfinite(metric(run, "train/grad_norm")[0]))
+        self.assertEqual(metric(run, "train/skipped"), [1])
 
     # Configuration
 
