@@ -1,5 +1,5 @@
-// longspan-bench: how fast training steps are, how attention crosses the sequence axis, how much fits, how fast
-// checkpoints are, what a pipeline schedule costs, what the machine can do.
+// longspan-bench: how fast training steps and kernels are, how attention crosses the sequence axis, how much fits, how
+// fast checkpoints are, what a pipeline schedule costs, what the machine can do.
 #include <iostream>
 #include <map>
 #include <string>
@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
       {"capacity", bench_capacity},
       {"checkpoint", bench_checkpoint},
       {"environment", bench_environment},
+      {"kernel", bench_kernel},
       {"schedule", [](int n, char** words, const Comm& world) { return plan_schedule(n, words, world); }}};
   const auto named = commands.find(argc > 1 ? argv[1] : "");
   const Command command = named == commands.end() ? bench_step : named->second;

@@ -6,24 +6,28 @@
 #include "config/free_axis.hpp"
 #include "train/plan.hpp"
 #include "train/step_benchmark.hpp"
+#include "train/tensor_dump.hpp"
 
 namespace longspan {
 
 int bench_step(int argc, char** argv, const Comm& world) {
   TrainConfig config;
   std::int64_t warmup = 3, steps = 10;
-  std::string output;
+  std::string output, tensors;
   Options options("longspan-bench",
                   "Times the training steps of a configuration against the machine's matrix rate; trains nothing:\n"
                   "  longspan-bench [step] --config configs/bench/step.cfg\n"
                   "longspan-bench sequence --help: attention's methods over the sequence axis\n"
+                  "longspan-bench kernel --help: kernels alone\n"
                   "longspan-bench capacity --help: the largest batch or length that fits\n"
                   "longspan-bench checkpoint --help: writing and reading beside plain files\n"
                   "longspan-bench schedule --help: what a pipeline schedule costs\n"
                   "longspan-bench environment --help: what the machine can do");
   options.add("bench.warmup", warmup, "steps before the timed ones")
       .add("bench.steps", steps, "timed steps; the median counts")
-      .add("bench.output", output, "HDF5 file of the result, one row; empty: none");
+      .add("bench.output", output, "HDF5 file of the result, one row; empty: none")
+      .add("bench.tensors", tensors,
+           "safetensors file for data, loss, parameters and gradients of the first step; empty: none");
   bind(options, config);
   const Options::Action action = options.parse(argc, argv);
   if (answered(options, action, world)) return 0;
@@ -40,6 +44,7 @@ int bench_step(int argc, char** argv, const Comm& world) {
   const std::string plan = describe_plan(session);
   if (world.rank() == 0) std::cout << plan << std::endl;
   session.allocate(true);
+  if (!tensors.empty()) write_first_step(session, tensors);
   const StepBenchmark result = benchmark_steps(session, warmup, steps);
   together(world, [&] {
     if (world.rank() != 0) return;

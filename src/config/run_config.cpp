@@ -80,7 +80,7 @@ void bind(Options& options, ParallelConfig& config) {
 
 void bind(Options& options, DataConfig& config) {
   options.add("data.corpus", config.corpus, "Token store made by longspan-prepare.")
-      .add_choice("data.task", config.task, {"none", "mqar", "induction", "copy", "parity", "modular", "s5"},
+      .add_choice("data.task", config.task, {"none", "mqar", "induction", "copy", "noise", "parity", "modular", "s5"},
                   "Task whose sequences are made up instead of read; its sizes are the [task] keys.")
       .add("data.sequence_length", config.sequence_length, "Tokens a sequence.")
       .add("data.batch", config.batch, "Sequences a step, over all ranks.")

@@ -13,7 +13,7 @@ void at_least(const char* key, std::int64_t value, std::int64_t lowest, const st
 }  // namespace
 
 void bind(Options& options, TaskConfig& config) {
-  options.add("task.vocabulary", config.vocabulary, "Tokens of mqar, induction and copy.")
+  options.add("task.vocabulary", config.vocabulary, "Tokens of mqar, induction, copy and noise.")
       .add("task.pairs", config.pairs, "Key-value pairs in a sequence of mqar.")
       .add("task.items", config.items, "Tokens to be copied in a sequence of copy.")
       .add("task.modulus", config.modulus, "Modulus of modular.")
@@ -35,6 +35,8 @@ void check(const TaskConfig& c, const std::string& task, std::int64_t length) {
     at_least("task.items", c.items, 1, task);
     at_least("task.vocabulary", c.vocabulary, 3, task);
     at_least(positions, length, 2 * c.items, task);
+  } else if (task == "noise") {
+    at_least("task.vocabulary", c.vocabulary, 1, task);
   } else if (task == "modular") {
     at_least("task.modulus", c.modulus, 2, task);
   }

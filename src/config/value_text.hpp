@@ -25,6 +25,9 @@ std::string write_seconds(double value);
 // "a, b, c".
 std::string listed(const std::vector<std::string>& names);
 
+// The words of "a, b,c", trimmed; of an empty text one empty word.
+std::vector<std::string> split_list(std::string_view list);
+
 // The text without spaces, tabs and line ends around it.
 std::string_view trimmed(std::string_view text);
 

@@ -126,6 +126,16 @@ Sequence modular(const TaskConfig& c, std::int64_t length, Draws& draws) {
   return s;
 }
 
+Sequence noise(const TaskConfig& c, std::int64_t length, Draws& draws) {
+  Sequence s = blank(length);
+  std::int32_t next = draws.among(0, c.vocabulary);
+  for (std::size_t i = 0; i < s.tokens.size(); ++i) {
+    s.tokens[i] = next;
+    s.targets[i] = next = draws.among(0, c.vocabulary);
+  }
+  return s;
+}
+
 using Permutation = std::array<int, 5>;
 
 const std::vector<Permutation>& permutations() {
@@ -167,6 +177,7 @@ const Task& find(const std::string& name) {
       {"mqar", {mqar, given_vocabulary, false}},
       {"induction", {induction, given_vocabulary, false}},
       {"copy", {copy, given_vocabulary, false}},
+      {"noise", {noise, given_vocabulary, false}},
       {"parity", {parity, [](const TaskConfig&) -> std::int64_t { return 2; }, true}},
       {"modular", {modular, [](const TaskConfig& c) { return c.modulus + 3; }, true}},
       {"s5", {s5, [](const TaskConfig&) -> std::int64_t { return 120; }, true}},

@@ -7,6 +7,8 @@
 //              the token that followed it is asked for
 //   copy       selective copying (Arjovsky et al. 2016; Gu & Dao 2023): `items` tokens of 1 to V - 2 at random places
 //              among zeros, then as many markers V - 1, where they are asked for in order
+//   noise      tokens 0 to V - 1 at random; asked for is each next one, of which nothing can be learnt: work for
+//              benchmarks
 //   parity     bits; asked for is the parity so far
 //   modular    digits below m with + - * (m, m + 1, m + 2) between them; asked for at a digit is the value so far,
 //              from left to right, modulo m

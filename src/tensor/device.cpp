@@ -12,6 +12,8 @@ using MemorySpace = Kokkos::DefaultExecutionSpace::memory_space;
 using HostBytes = Kokkos::View<char*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>;
 using DeviceBytes = Kokkos::View<char*, MemorySpace, Kokkos::MemoryUnmanaged>;
 
+constexpr const char* kLabel = "longspan::storage";
+
 }  // namespace
 
 DeviceScope::DeviceScope(int threads, int device) {
@@ -29,15 +31,17 @@ DeviceScope::~DeviceScope() {
 
 namespace device {
 
+// From the memory space itself: kokkos_malloc puts a header of 128 bytes in front, and GPU libraries want workspaces at
+// multiples of 256.
 void* allocate(std::size_t bytes) {
   try {
-    return Kokkos::kokkos_malloc<MemorySpace>("longspan::storage", bytes);
+    return MemorySpace().allocate(kLabel, bytes);
   } catch (const std::exception&) {
     return nullptr;
   }
 }
 
-void release(void* data) { Kokkos::kokkos_free<MemorySpace>(data); }
+void release(void* data, std::size_t bytes) { MemorySpace().deallocate(kLabel, data, bytes); }
 
 void fill_bytes(void* data, int byte, std::size_t bytes) {
   Kokkos::deep_copy(DeviceBytes(static_cast<char*>(data), bytes), static_cast<char>(byte));

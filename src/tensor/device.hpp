@@ -18,8 +18,9 @@ class DeviceScope {
 
 namespace device {
 
-void* allocate(std::size_t bytes);  // nullptr where the device has no room
-void release(void* data);
+// nullptr where the device has no room. At a multiple of 64 bytes on a CPU, of 256 on a GPU.
+void* allocate(std::size_t bytes);
+void release(void* data, std::size_t bytes);  // as many as were allocated
 void fill_bytes(void* data, int byte, std::size_t bytes);
 void copy_to_host(void* host, const void* data, std::size_t bytes);  // waits for queued work
 void copy_from_host(void* data, const void* host, std::size_t bytes);

@@ -90,7 +90,7 @@ void MemoryPool::reset_peak() {
 void MemoryPool::release_kept_blocks() {
   for (auto& [block, list] : kept_) {
     for (void* data : list) {
-      if (backing_ == Backing::device) device::release(data);
+      if (backing_ == Backing::device) device::release(data, block);
       reserved_ -= block;
     }
     list.clear();

@@ -12,20 +12,9 @@
 namespace longspan {
 namespace {
 
-std::vector<std::string> words_of(const std::string& list) {
-  std::vector<std::string> words;
-  std::size_t begin = 0;
-  while (begin <= list.size()) {
-    const std::size_t end = std::min(list.find(',', begin), list.size());
-    words.emplace_back(trimmed(std::string_view(list).substr(begin, end - begin)));
-    begin = end + 1;
-  }
-  return words;
-}
-
 std::vector<std::int64_t> numbers_of(const char* key, const std::string& list) {
   std::vector<std::int64_t> numbers;
-  for (const std::string& word : words_of(list)) {
+  for (const std::string& word : split_list(list)) {
     const auto number = parse_integer(word);
     if (!number || *number < 1) {
       throw UserError("{} = '{}' is no list of whole numbers above 0; write them as 1,2,4", key, list);
@@ -76,7 +65,7 @@ std::vector<Case> cases_of(const SequenceBenchmarkConfig& c, int started) {
   const bool all = c.methods == "all";
   std::vector<Case> cases;
   const std::vector<std::string>& known = sequence_method_names();
-  for (const std::string& method : all ? known : words_of(c.methods)) {
+  for (const std::string& method : all ? known : split_list(c.methods)) {
     if (std::ranges::find(known, method) == known.end()) {
       throw UserError("bench.methods names '{}', which is no method; use all, or some of: {}", method, listed(known));
     }

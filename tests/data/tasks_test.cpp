@@ -14,7 +14,7 @@
 namespace longspan {
 namespace {
 
-const std::vector<std::string> kTasks = {"mqar", "induction", "copy", "parity", "modular", "s5"};
+const std::vector<std::string> kTasks = {"mqar", "induction", "copy", "noise", "parity", "modular", "s5"};
 
 std::int64_t count_targets(const Sequence& s) {
   return std::ranges::count_if(s.targets, [](auto t) { return t != kNoTarget; });

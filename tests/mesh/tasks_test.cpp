@@ -20,7 +20,7 @@ TrainConfig task_config(const std::string& task) {
 
 TEST(TaskMesh, LossesAndAccuraciesAreOneRanks) {
   std::size_t turn = 0;
-  for (const char* task : {"mqar", "induction", "copy", "parity", "modular", "s5"}) {
+  for (const char* task : {"mqar", "induction", "copy", "noise", "parity", "modular", "s5"}) {
     const TrainConfig c = task_config(task);
     const Outcome one = run_steps(c, {}, world().split("self", world().rank(), 0), 3);
     for (const MeshShape& shape : factorisations(world().size())) {

@@ -16,7 +16,8 @@
 namespace longspan::ops::detail {
 namespace {
 
-// What NVIDIA recommends for Hopper; smaller GPUs take less of it.
+// What NVIDIA recommends for Hopper. Every product gets all of it, so that shape-only execution knows the workspace
+// without asking for an algorithm.
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 
 void check_cublas(cublasStatus_t status, const char* call) {
@@ -73,7 +74,6 @@ struct Product {
   Owned<cublasLtMatmulDesc_t> description;
   Layout a, b, c;
   cublasLtMatmulAlgo_t algorithm;
-  std::size_t workspace_bytes = 0;
 };
 
 cublasLtEpilogue_t epilogue(const MatmulOptions& options) {
@@ -143,7 +143,6 @@ Product make_product(const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
         to_string(a.dtype), cublasLtGetStatusString(status));
   }
   p.algorithm = result.algo;
-  p.workspace_bytes = result.workspaceSize;
   return p;
 }
 
@@ -159,12 +158,11 @@ Product& find_product(const MatmulSize& size, const MatrixRef& a, const MatrixRe
 }
 
 template <class Scale>
-void run(const Product& p, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c, bool accumulate) {
-  const ProductWorkspace workspace(p.workspace_bytes);
-  if (shape_only()) return;
+void run(const Product& p, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c, bool accumulate,
+         void* workspace) {
   const Scale one = 1, beta = accumulate ? 1 : 0;
   check_cublas(cublasLtMatmul(handle(), p.description.get(), &one, b.data, p.b.get(), a.data, p.a.get(), &beta, c.data,
-                              p.c.get(), c.data, p.c.get(), &p.algorithm, workspace.data(), p.workspace_bytes,
+                              p.c.get(), c.data, p.c.get(), &p.algorithm, workspace, kWorkspaceBytes,
                               Kokkos::Cuda().cuda_stream()),
                "cublasLtMatmul");
 }
@@ -179,6 +177,8 @@ bool is_fused(const MatrixRef& a, const MatrixRef& c, const MatmulOptions& optio
 
 void multiply(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
               const MatmulOptions& options) {
+  const ProductWorkspace workspace(kWorkspaceBytes);
+  if (shape_only()) return;
   Product& p = find_product(size, a, b, c, options);
   if (options.bias) {
     const void* bias = options.bias->raw();
@@ -186,7 +186,8 @@ void multiply(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, co
         cublasLtMatmulDescSetAttribute(p.description.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof(bias)),
         "cublasLtMatmulDescSetAttribute");
   }
-  a.dtype == Dtype::float64 ? run<double>(p, a, b, c, options.accumulate) : run<float>(p, a, b, c, options.accumulate);
+  const auto start = a.dtype == Dtype::float64 ? run<double> : run<float>;
+  start(p, a, b, c, options.accumulate, workspace.data());
 }
 
 }  // namespace longspan::ops::detail
