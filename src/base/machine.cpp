@@ -1,6 +1,7 @@
 #include "base/machine.hpp"
 
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -90,6 +91,12 @@ Machine find_machine() {
           .caches = describe_caches(),
           .memory = kibibytes * 1024,
           .interfaces = find_interfaces()};
+}
+
+std::int64_t peak_resident_bytes() {
+  rusage use{};
+  getrusage(RUSAGE_SELF, &use);
+  return std::int64_t{use.ru_maxrss} * 1024;
 }
 
 std::string file_system(const std::string& folder) {

@@ -19,6 +19,9 @@ struct Machine {
 
 Machine find_machine();
 
+// The most memory that this process has occupied so far, libraries and all, in bytes.
+std::int64_t peak_resident_bytes();
+
 // The kind of file system that holds a folder, or would: "ext4", "lustre", "tmpfs".
 std::string file_system(const std::string& folder);
 

@@ -30,7 +30,20 @@ std::int64_t bytes_of(const std::string& dtype) {
   return found == kBytes.end() ? 0 : found->second;
 }
 
-const char* name_of(Dtype dtype) { return dtype == Dtype::float64 ? "F64" : dtype == Dtype::float32 ? "F32" : "BF16"; }
+const char* name_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::float64:
+      return "F64";
+    case Dtype::float32:
+      return "F32";
+    case Dtype::bfloat16:
+      return "BF16";
+    case Dtype::int32:
+      return "I32";
+    default:
+      return "I64";
+  }
+}
 
 [[noreturn]] void damaged(const std::string& path, const std::string& how) {
   throw UserError("the safetensors file {} is damaged: {}; make or copy it again", path, how);

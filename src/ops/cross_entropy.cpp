@@ -1,5 +1,8 @@
 #include "ops/cross_entropy.hpp"
 
+#include <limits>
+
+#include "ops/elementwise.hpp"
 #include "ops/math.hpp"
 #include "ops/rows.hpp"
 #include "tensor/dispatch.hpp"
@@ -14,51 +17,50 @@ KOKKOS_INLINE_FUNCTION A finite_shift(A x) {
 }
 
 template <class T>
-void row_max_kernel(const Tensor& logits, const Tensor& maxima) {
+void take_columns_kernel(const Tensor& logits, const Tensor& target, std::int64_t first, const SoftmaxRows& rows) {
   using A = accumulation_t<T>;
   const T* const z = logits.data<T>();
-  A* const out = maxima.data<A>();
-  const int cols = static_cast<int>(logits.dim(-1));
-  for_rows(
-      "longspan::ops::row_max", logits.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t n) {
-        const T* const row = z + n * cols;
-        out[n] = max_columns<A>(team, cols, [&](int c) { return A(row[c]); });
-      });
-}
-
-template <class T>
-void softmax_sums_kernel(const Tensor& logits, const Tensor& maxima, const Tensor& target, std::int64_t first,
-                         const Tensor& sums, const Tensor& target_logit) {
-  using A = accumulation_t<T>;
-  const T* const z = logits.data<T>();
-  const A* const largest = maxima.data<A>();
   const std::int32_t* const at = target.data<std::int32_t>();
-  A *const sum = sums.data<A>(), *const picked = target_logit.data<A>();
+  A *const maxima = rows.maxima.data<A>(), *const sums = rows.sums.data<A>();
+  A* const picked = rows.target_logit.data<A>();
+  A* const totals = rows.logit_sums.defined() ? rows.logit_sums.data<A>() : nullptr;
   const int cols = static_cast<int>(logits.dim(-1));
   for_rows(
-      "longspan::ops::softmax_sums", logits.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t n) {
+      "longspan::ops::take_columns", logits.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t n) {
         const T* const row = z + n * cols;
-        const A shift = finite_shift(largest[n]);
-        sum[n] = sum_columns<A>(team, cols, [&](int c) { return math::exp(A(row[c]) - shift); });
+        const A before = maxima[n], here = max_columns<A>(team, cols, [&](int c) { return A(row[c]); });
+        const A largest = here > before ? here : before;
+        const A shift = finite_shift(largest);
+        const A sum = sum_columns<A>(team, cols, [&](int c) { return math::exp(A(row[c]) - shift); });
+        const A total = totals ? sum_columns<A>(team, cols, [&](int c) { return A(row[c]); }) : A(0);
         const std::int64_t local = at[n] - first;
-        picked[n] = at[n] >= 0 && local >= 0 && local < cols ? A(row[local]) : A(0);
+        const A sums_before = sums[n];
+        wait_for_team(team);  // all have read what the row was before
+        sums[n] = sums_before * math::exp(before - shift) + sum;
+        maxima[n] = largest;
+        if (at[n] >= 0 && local >= 0 && local < cols) picked[n] = A(row[local]);
+        if (totals && is_first(team)) totals[n] += total;
       });
 }
 
-template <class T>
-void expected_kernel(const Tensor& logits, const Tensor& target_logit, const LossRule& rule, const Tensor& expected) {
-  using A = accumulation_t<T>;
-  const T* const z = logits.data<T>();
-  const A* const picked = target_logit.data<A>();
+template <class A>
+void rebase_kernel(const Tensor& from, const Tensor& to, const Tensor& sums) {
+  const A *const old = from.data<A>(), *const now = to.data<A>();
+  A* const sum = sums.data<A>();
+  for_elements(
+      "longspan::ops::rebase_sums", sums.size(),
+      KOKKOS_LAMBDA(std::int64_t n) { sum[n] *= math::exp(old[n] - finite_shift(now[n])); });
+}
+
+template <class A>
+void expected_kernel(const Tensor& target_logit, const Tensor& logit_sums, const LossRule& rule,
+                     const Tensor& expected) {
+  const A *const picked = target_logit.data<A>(), *const all = logit_sums.data<A>();
   A* const out = expected.data<A>();
-  const int cols = static_cast<int>(logits.dim(-1));
   const A kept = A(1 - rule.smoothing), each = A(rule.smoothing / static_cast<double>(rule.vocabulary));
-  for_rows(
-      "longspan::ops::expected_logits", logits.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t n) {
-        const T* const row = z + n * cols;
-        const A all = sum_columns<A>(team, cols, [&](int c) { return A(row[c]); });
-        out[n] = kept * picked[n] + each * all;
-      });
+  for_elements(
+      "longspan::ops::expected_logits", expected.size(),
+      KOKKOS_LAMBDA(std::int64_t n) { out[n] = kept * picked[n] + each * all[n]; });
 }
 
 template <class T>
@@ -121,22 +123,30 @@ void hits_kernel(const Tensor& maxima, const Tensor& target_logit, const Tensor&
 
 }  // namespace
 
-void row_max(const Tensor& logits, const Tensor& maxima) {
-  check_rows("row_max", logits.rows(), {&maxima});
-  dispatch_float("row_max", logits.dtype(), [&]<class T>() { row_max_kernel<T>(logits, maxima); });
+void begin_softmax(const SoftmaxRows& rows) {
+  fill(rows.maxima, -std::numeric_limits<double>::infinity());
+  for (const Tensor& t : {rows.sums, rows.target_logit, rows.logit_sums}) {
+    if (t.defined()) t.set_zero();
+  }
 }
 
-void softmax_sums(const Tensor& logits, const Tensor& maxima, const Tensor& target, std::int64_t first,
-                  const Tensor& sums, const Tensor& target_logit) {
-  check_rows("softmax_sums", logits.rows(), {&maxima, &target, &sums, &target_logit});
-  dispatch_float("softmax_sums", logits.dtype(),
-                 [&]<class T>() { softmax_sums_kernel<T>(logits, maxima, target, first, sums, target_logit); });
+void take_columns(const Tensor& logits, const Tensor& target, std::int64_t first, const SoftmaxRows& rows) {
+  check_rows("take_columns", logits.rows(), {&target, &rows.maxima, &rows.sums, &rows.target_logit});
+  if (rows.logit_sums.defined()) check_rows("take_columns", logits.rows(), {&rows.logit_sums});
+  dispatch_float("take_columns", logits.dtype(),
+                 [&]<class T>() { take_columns_kernel<T>(logits, target, first, rows); });
 }
 
-void expected_logits(const Tensor& logits, const Tensor& target_logit, const LossRule& rule, const Tensor& expected) {
-  check_rows("expected_logits", logits.rows(), {&target_logit, &expected});
-  dispatch_float("expected_logits", logits.dtype(),
-                 [&]<class T>() { expected_kernel<T>(logits, target_logit, rule, expected); });
+void rebase_sums(const Tensor& from, const Tensor& to, const Tensor& sums) {
+  check_rows("rebase_sums", sums.size(), {&from, &to});
+  dispatch_accumulation("rebase_sums", sums.dtype(), [&]<class A>() { rebase_kernel<A>(from, to, sums); });
+}
+
+void expected_logits(const Tensor& target_logit, const Tensor& logit_sums, const LossRule& rule,
+                     const Tensor& expected) {
+  check_rows("expected_logits", expected.size(), {&target_logit, &logit_sums});
+  dispatch_accumulation("expected_logits", expected.dtype(),
+                        [&]<class A>() { expected_kernel<A>(target_logit, logit_sums, rule, expected); });
 }
 
 void softmax_gradient(const Tensor& logits, const Tensor& lse, const Tensor& target, std::int64_t first, double factor,

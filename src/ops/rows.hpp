@@ -61,6 +61,10 @@ KOKKOS_FORCEINLINE_FUNCTION void for_columns(const TeamMember& team, int n, cons
 KOKKOS_FORCEINLINE_FUNCTION void wait_for_team(Alone) {}
 KOKKOS_FORCEINLINE_FUNCTION void wait_for_team(const TeamMember& team) { team.team_barrier(); }
 
+// True of one thread of the team.
+KOKKOS_FORCEINLINE_FUNCTION bool is_first(Alone) { return true; }
+KOKKOS_FORCEINLINE_FUNCTION bool is_first(const TeamMember& team) { return team.team_rank() == 0; }
+
 // f(i, j) for i in [0, n), j in [0, m).
 template <class F>
 KOKKOS_FORCEINLINE_FUNCTION void for_grid(Alone, int n, int m, const F& f) {

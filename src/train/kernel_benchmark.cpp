@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/machine.hpp"
 #include "base/timer.hpp"
 #include "config/value_text.hpp"
 #include "ops/elementwise.hpp"
@@ -126,7 +127,8 @@ std::vector<ResultTable::Cell> row(const KernelBenchmarkConfig& config, const st
           {"backward_reached", "1", reached(floor.backward_flops, floor.backward_bytes, b)},
           {"matrix_rate", "FLOP/s", rates.matrix},
           {"copy_rate", "byte/s", rates.copy},
-          {"peak_bytes", "byte", static_cast<std::int64_t>(MemoryPool::instance().total().peak)}};
+          {"peak_bytes", "byte", static_cast<std::int64_t>(MemoryPool::instance().total().peak)},
+          {"peak_resident", "byte", peak_resident_bytes()}};
 }
 
 std::vector<std::string> chosen(const KernelBenchmarkConfig& config) {

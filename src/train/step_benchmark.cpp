@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <format>
 
+#include "base/machine.hpp"
 #include "base/timer.hpp"
 #include "tensor/device.hpp"
 #include "train/matrix_rate.hpp"
@@ -45,7 +46,8 @@ ResultTable StepBenchmark::table(const TrainConfig& config) const {
              {"rate", "FLOP/s", flops / median_seconds()},
              {"matrix_rate", "FLOP/s", matrix_rate()},
              {"ratio", "1", ratio()},
-             {"peak_bytes", "byte", static_cast<std::int64_t>(peak_bytes)}});
+             {"peak_bytes", "byte", static_cast<std::int64_t>(peak_bytes)},
+             {"peak_resident", "byte", peak_resident}});
   return table;
 }
 
@@ -70,6 +72,7 @@ StepBenchmark benchmark_steps(Session& session, std::int64_t warmup, std::int64_
   result.matrix_rate_after = total_matrix_rate(session);
   result.peak_bytes = static_cast<std::size_t>(
       world.all_reduce_value(static_cast<std::int64_t>(MemoryPool::instance().total().peak), Reduce::max));
+  result.peak_resident = world.all_reduce_value(peak_resident_bytes(), Reduce::max);
   return result;
 }
 

@@ -18,6 +18,7 @@ struct StepBenchmark {
   std::vector<double> seconds;                           // of each timed step
   std::size_t reserved_before = 0, reserved_after = 0;   // bytes of this rank's pool around the timed steps
   std::size_t peak_bytes = 0;                            // of the fullest rank
+  std::int64_t peak_resident = 0;                        // of its process, libraries and all
 
   double median_seconds() const;
   double matrix_rate() const { return (matrix_rate_before + matrix_rate_after) / 2; }

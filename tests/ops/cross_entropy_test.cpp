@@ -30,25 +30,33 @@ Values columns(const CrossEntropy& p, const Values& all, std::int64_t first, std
   return part;
 }
 
-// The vocabulary is cut at `cuts` (from 0 to V), as over ranks; what they would combine is combined on the host.
+// The vocabulary is cut at `cuts` (from 0 to V), as over ranks, and each rank's part once more in the middle; what
+// ranks would combine is combined on the host.
 Result run(const CrossEntropy& p, const std::vector<std::int64_t>& cuts, double factor, Dtype dtype) {
   const Dtype wide = accumulation_dtype(dtype);
   const Tensor target = Tensor::from_host(p.target, {p.N});
+  const auto block = [&](std::int64_t first, std::int64_t end) {
+    return to_tensor(columns(p, p.logits, first, end - first), {p.N, end - first}, dtype);
+  };
   std::vector<Tensor> blocks;
+  std::vector<ops::SoftmaxRows> ranks;
   Values largest(p.N, -INFINITY), sums(p.N, 0.0), picked(p.N, 0.0);
   for (std::size_t r = 0; r + 1 < cuts.size(); ++r) {
-    const std::int64_t count = cuts[r + 1] - cuts[r];
-    blocks.push_back(to_tensor(columns(p, p.logits, cuts[r], count), {p.N, count}, dtype));
-    const Tensor maxima = Tensor::empty({p.N}, wide);
-    ops::row_max(blocks[r], maxima);
-    const Values local = to_values(maxima);
+    const std::int64_t middle = (cuts[r] + cuts[r + 1]) / 2;
+    const ops::SoftmaxRows rows{Tensor::empty({p.N}, wide), Tensor::empty({p.N}, wide), Tensor::empty({p.N}, wide), {}};
+    ops::begin_softmax(rows);
+    ops::take_columns(block(cuts[r], middle), target, cuts[r], rows);
+    ops::take_columns(block(middle, cuts[r + 1]), target, middle, rows);
+    const Values local = to_values(rows.maxima);
     for (std::int64_t n = 0; n < p.N; ++n) largest[n] = std::max(largest[n], local[n]);
+    blocks.push_back(block(cuts[r], cuts[r + 1]));
+    ranks.push_back(rows);
   }
   const Tensor maxima = to_tensor(largest, {p.N}, wide);
-  for (std::size_t r = 0; r < blocks.size(); ++r) {
-    const Tensor sum = Tensor::empty({p.N}, wide), logit = Tensor::empty({p.N}, wide);
-    ops::softmax_sums(blocks[r], maxima, target, cuts[r], sum, logit);
-    for (std::int64_t n = 0; n < p.N; ++n) sums[n] += to_values(sum)[n], picked[n] += to_values(logit)[n];
+  for (const ops::SoftmaxRows& rows : ranks) {
+    ops::rebase_sums(rows.maxima, maxima, rows.sums);
+    const Values sum = to_values(rows.sums), logit = to_values(rows.target_logit);
+    for (std::int64_t n = 0; n < p.N; ++n) sums[n] += sum[n], picked[n] += logit[n];
   }
   Result result{0, maxima, Tensor::empty({p.N}, wide), blocks};
   ops::finish_cross_entropy(maxima, to_tensor(sums, {p.N}, wide), to_tensor(picked, {p.N}, wide), target, maxima,
@@ -103,12 +111,14 @@ TEST(CrossEntropy, ARowOfOnlyForbiddenLogitsGivesNoNan) {
   for (const Dtype dtype : kFloatDtypes) {
     const Dtype wide = accumulation_dtype(dtype);
     const Tensor z = to_tensor(Values(3, -INFINITY), {1, 3}, dtype), target = Tensor::zeros({1}, Dtype::int32);
-    const Tensor maxima = Tensor::empty({1}, wide), sums = Tensor::empty({1}, wide), logit = Tensor::empty({1}, wide);
-    ops::row_max(z, maxima);
-    expect_close("maximum", maxima, {-INFINITY});
-    ops::softmax_sums(z, maxima, target, 0, sums, logit);
-    expect_close("sum", sums, {0.0});
-    ops::softmax_gradient(z, maxima, target, 0, 2);
+    const ops::SoftmaxRows rows{Tensor::empty({1}, wide), Tensor::empty({1}, wide), Tensor::empty({1}, wide), {}};
+    ops::begin_softmax(rows);
+    ops::take_columns(z, target, 0, rows);
+    expect_close("maximum", rows.maxima, {-INFINITY});
+    expect_close("sum", rows.sums, {0.0});
+    ops::rebase_sums(rows.maxima, rows.maxima, rows.sums);
+    expect_close("sum", rows.sums, {0.0});
+    ops::softmax_gradient(z, rows.maxima, target, 0, 2);
     expect_close("gradient", z, {-2.0, 0.0, 0.0});
   }
 }
@@ -128,8 +138,8 @@ TEST(CrossEntropy, EmptyIsAllowedAndWrongShapesThrow) {
   EXPECT_EQ(run(make_problem(0, 4, Dtype::float32), {0, 4}, 1, Dtype::float32).total, 0);
   const Tensor z = Tensor::zeros({3, 4}, Dtype::float32), three = Tensor::zeros({3}, Dtype::float32),
                four = Tensor::zeros({4}, Dtype::float32), target = Tensor::zeros({3}, Dtype::int32);
-  EXPECT_THROW(ops::row_max(z, four), std::logic_error);
-  EXPECT_THROW(ops::softmax_sums(z, three, target, 0, four, three), std::logic_error);
+  EXPECT_THROW(ops::take_columns(z, target, 0, {three, four, three, {}}), std::logic_error);
+  EXPECT_THROW(ops::rebase_sums(three, four, three), std::logic_error);
   EXPECT_THROW(ops::softmax_gradient(z, four, target, 0, 1), std::logic_error);
   EXPECT_THROW(ops::finish_cross_entropy(three, three, four, target, three, three), std::logic_error);
 }

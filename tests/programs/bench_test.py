@@ -1,6 +1,10 @@
-"""longspan-bench sequence: its table, its file, its proof of the traffic, and bad input."""
+"""longspan-bench: tables, files, proofs and bad input of its commands."""
+
+import json
+import struct
 
 import h5py
+import numpy as np
 import programs
 from programs import ProgramTest
 
@@ -67,6 +71,61 @@ class SequenceBench(ProgramTest):
         for words in ["--help", "step --help"]:
             self.assertIn("training steps", self.run_program("bench", words).out)
         self.assertIn("bench.message_delay", self.run_program("bench", "sequence --help").out)
+
+
+class KernelBench(ProgramTest):
+    SMALL = "kernel --bench.length 128 --bench.heads 2 --bench.width 16 --bench.vocabulary 300 --bench.repeats 1"
+
+    def test_every_kernel_has_a_row(self):
+        self.run_program("bench", f"{self.SMALL} --bench.output {self.folder}/table.h5")
+        with h5py.File(self.folder / "table.h5") as table:
+            columns = {name: column[:] for name, column in table["results"].items()}
+        kernels = [name.decode() for name in columns["kernel"]]
+        self.assertEqual(len(kernels), 14)
+        self.assertTrue((columns["forward"] > 0).all())
+        for kernel, backward in zip(kernels, columns["backward"]):
+            self.assertEqual(backward > 0, kernel != "adamw", kernel)
+        attention = kernels.index("attention")  # 2 heads, 128 x 129 / 2 pairs of 16 columns
+        self.assertEqual(columns["forward_flops"][attention], 4 * 2 * 128 * 129 / 2 * 16)
+
+    def test_tensors_are_what_the_kernel_read_and_made(self):
+        file = self.folder / "tensors.safetensors"
+        self.run_program("bench", f"{self.SMALL} --bench.kernels rms_norm --bench.tensors {file}")
+        tensors = read_safetensors(file)
+        self.assertEqual(set(tensors), {"x", "weight", "result", "dresult", "dx", "dweight"})
+        x = tensors["x"].astype(np.float64)
+        normal = x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5)
+        np.testing.assert_allclose(tensors["result"], normal * tensors["weight"], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(tensors["dweight"], (tensors["dresult"] * normal).sum((0, 1)), rtol=1e-4, atol=1e-5)
+
+    def test_tensors_of_a_first_step(self):
+        file = self.folder / "step.safetensors"
+        words = ("step --model.layers 1 --model.width 16 --model.heads 2 --data.task noise --task.vocabulary 50 "
+                 "--data.sequence_length 32 --data.batch 2 --bench.steps 1 --bench.warmup 0")
+        self.run_program("bench", f"{words} --bench.tensors {file}")
+        tensors = read_safetensors(file)
+        self.assertEqual(tensors["tokens"].shape, (2, 32))
+        np.testing.assert_array_equal(tensors["targets"][:, :-1], tensors["tokens"][:, 1:])
+        # Near the start every word is about as probable.
+        self.assertAlmostEqual(tensors["loss"][0], np.log(50), delta=0.1)
+        names = {name for name in tensors if "d" + name in tensors}
+        self.assertIn("blocks.0.attention.query.weight", names)
+        self.assertEqual(len(tensors), 2 * len(names) + 3)
+
+    def test_bad_input_gets_a_sentence(self):
+        for words, part, ranks in [("--bench.kernels gelu,norm", "'norm'", 1), ("--bench.heads 0", "bench.heads = 0", 1),
+                                   (f"--bench.tensors {self.folder}/t", "bench.kernels", 1), ("", "2 ranks", 2)]:
+            result = self.run_program("bench", f"{self.SMALL} {words}", ranks=ranks, expected=2)
+            self.assertEqual(len(result.errors), 1, result)
+            self.assertIn(part, result.errors[0])
+
+
+def read_safetensors(path):
+    content = path.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    types = {"F64": np.float64, "F32": np.float32, "I32": np.int32}
+    return {name: np.frombuffer(content[8 + length:][slice(*entry["data_offsets"])], types[entry["dtype"]]).reshape(entry["shape"])
+            for name, entry in json.loads(content[8:8 + length]).items() if name != "__metadata__"}
 
 
 class CheckpointBench(ProgramTest):

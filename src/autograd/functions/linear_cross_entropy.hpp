@@ -1,5 +1,5 @@
 // The head and its loss as one function over a vocabulary that the tensor axis shards: logits exist only for a block of
-// rows at a time, forward, and again in backward.
+// rows and words at a time, forward, and again in backward.
 #pragma once
 
 #include "autograd/tape.hpp"
@@ -30,8 +30,8 @@ class AnswerSums {
 // To `answers`: the sum over rows with target >= 0 of -log softmax(x weight^T)[target], or of what the rule makes of
 // it, and how many are right, the same on every rank of the axis.
 //   x [..., D], weight [V_local, D] with vocabulary rows from `first`, target int32 [N]; x is the same on every rank
-//   and gets a part of its gradient. Backward adds factor * gradient of the sum. Two all-reduces a block: of maxima,
-//   and of sums, target logits and, where targets are smoothed, expected logits, each of one value a row.
+//   and gets a part of its gradient. Backward adds factor * gradient of the sum. Two all-reduces a block of rows: of
+//   maxima, and of sums, target logits and, where targets are smoothed, expected logits, each of one value a row.
 void linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight, const Tensor& target,
                           std::int64_t first, double factor, const Comm& tensor_axis, const AnswerSums& answers,
                           const ops::LossRule& rule = {});
