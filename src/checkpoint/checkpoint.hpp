@@ -23,7 +23,7 @@ inline constexpr std::int64_t kCheckpointVersion = 2;
 void save_checkpoint(const std::string& path, const Mesh& mesh, const ParameterStore& store, const Optimizer& optimizer,
                      const TrainState& state);
 
-// Compares the hash of everything that is no tensor (checkpoint/footer.hpp) on rank 0, and the checksum of every tensor
+// Compares the hash of everything that is no tensor (data/footer.hpp) on rank 0, and the checksum of every tensor
 // on all ranks together, each of which reads its share of the file. Where something is wrong all ranks throw the same
 // UserError. Collective over `comm`.
 void verify_checkpoint(const std::string& path, const Comm& comm);

@@ -1,7 +1,7 @@
 #include "checkpoint/header.hpp"
 
 #include "checkpoint/checkpoint.hpp"
-#include "checkpoint/footer.hpp"
+#include "data/footer.hpp"
 #include "checkpoint/state_attributes.hpp"
 #include "checkpoint/tensor_file.hpp"
 

@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "checkpoint/attributes.hpp"
 #include "checkpoint/checkpoint.hpp"
-#include "checkpoint/footer.hpp"
+#include "data/footer.hpp"
 #include "checkpoint/tensor_file.hpp"
 #include "data/hdf5.hpp"
 #include "tensor/memory.hpp"
@@ -116,7 +116,7 @@ void describe_state(const Handle& file, const std::string& path, Inspection& ins
 }  // namespace
 
 Inspection inspect(const std::string& path, bool verify) {
-  if (has_footer(path)) check_footer(path);  // before HDF5 reads it
+  if (has_footer(path)) check_footer(path, "file");  // before HDF5 reads it
   const Handle file = open(path);
   const std::string kind = kind_of(file, path);
   std::error_code error;

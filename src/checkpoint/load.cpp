@@ -6,7 +6,7 @@
 #include "checkpoint/catalogue.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/checksum.hpp"
-#include "checkpoint/footer.hpp"
+#include "data/footer.hpp"
 #include "checkpoint/state_attributes.hpp"
 #include "comm/together.hpp"
 
@@ -201,9 +201,9 @@ std::vector<std::string> damaged_datasets(hid_t file, const std::string& path) {
 CheckpointInfo read_checkpoint_info(const std::string& path) {
   // Checked before HDF5 reads it, unless it is another file, which HDF5 then says better.
   const bool guarded = has_footer(path);
-  if (guarded) check_footer(path);
+  if (guarded) check_footer(path, "checkpoint");
   const Handle file = open_checkpoint(path);
-  if (!guarded) check_footer(path);
+  if (!guarded) check_footer(path, "checkpoint");
   return {state_of(file, path), reading<Error>(path, [&] { return list_datasets(file, path); })};
 }
 

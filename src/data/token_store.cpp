@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "data/footer.hpp"
 #include "data/hdf5.hpp"
 #include "data/token_store_format.hpp"
 
@@ -64,6 +65,9 @@ struct TokenStore::File {
 };
 
 TokenStore::TokenStore(const std::string& path) : path_(path), file_(std::make_unique<File>()) {
+  // Checked before HDF5 reads it, unless it is another file, which HDF5 then says better.
+  const bool guarded = has_footer(path);
+  if (guarded) check_footer(path, kKind);
   Handle& file = file_->file = hdf5::open_file(path, kKind);
   file_->tokens = open_vector(file, kTokens, path);
   const Dataset documents = open_vector(file, kDocuments, path);
@@ -72,6 +76,7 @@ TokenStore::TokenStore(const std::string& path) : path_(path), file_(std::make_u
     throw UserError("the token store {} has format version {}, but this program reads version {}; make it again", path,
                     version, kTokenStoreVersion);
   }
+  if (!guarded) check_footer(path, kKind);
   info_.tokenizer = hdf5::read_text(file, "tokenizer", path);
   if (hdf5::has_attribute(file, "tokenizer_model")) {
     info_.tokenizer_model = hdf5::read_bytes(file, "tokenizer_model", path);

@@ -5,6 +5,7 @@
 //   attributes of the root: format_version, tokenizer ("byte" or "sentencepiece"), tokenizer_model (the sentencepiece
 //   model's bytes as uint8 array, absent for byte), vocabulary, end_of_document, source (what was read), source_bytes,
 //   checksum (xxHash64 of the tokens' bytes as 16 hexadecimal digits: it tells two corpora apart)
+// The file ends with a footer that guards all but the chunks of /tokens (data/footer.hpp).
 // A process reads it by itself; nothing here is collective.
 #pragma once
 

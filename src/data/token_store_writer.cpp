@@ -5,6 +5,7 @@
 #include <format>
 
 #include "base/error.hpp"
+#include "data/footer.hpp"
 #include "data/hdf5.hpp"
 #include "data/token_store.hpp"
 #include "data/token_store_format.hpp"
@@ -47,9 +48,19 @@ class GrowingVector {
     buffer_.clear();
   }
 
-  void close() {
+  // The bytes of the file that hold its chunks.
+  std::vector<Range> finish() {
     flush();
+    std::vector<Range> chunks;
+    const auto add = [](const hsize_t*, unsigned, haddr_t address, hsize_t bytes, void* to) {
+      const auto begin = static_cast<std::int64_t>(address);
+      static_cast<std::vector<Range>*>(to)->push_back({begin, begin + static_cast<std::int64_t>(bytes)});
+      return H5_ITER_CONT;
+    };
+    hdf5::check(H5Dflush(dataset_), "write", path_);
+    hdf5::check(H5Dchunk_iter(dataset_, H5P_DEFAULT, add, &chunks), "write", path_);
     dataset_.close(path_);
+    return chunks;
   }
   std::uint64_t size() const { return size_; }
 
@@ -153,10 +164,11 @@ TokenStoreInfo TokenStoreWriter::finish() {
   hdf5::write_text(f.file, "source", info.source, at);
   hdf5::write_integer(f.file, "source_bytes", info.source_bytes, at);
   hdf5::write_text(f.file, "checksum", info.checksum, at);
-  f.tokens->close();
-  f.documents->close();
+  const std::vector<Range> chunks = f.tokens->finish();
+  f.documents->finish();
   hdf5::check(H5Fflush(f.file, H5F_SCOPE_GLOBAL), "write", at);
   f.file.close(at);
+  append_footer(at, chunks);
   std::error_code error;
   std::filesystem::rename(f.temporary, f.path, error);
   if (error) throw EnvironmentError("{} cannot be replaced: {}", f.path, error.message());

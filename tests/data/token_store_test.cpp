@@ -9,6 +9,7 @@
 #include <numeric>
 #include <random>
 
+#include "data/footer.hpp"
 #include "data/hdf5.hpp"
 #include "small_store.hpp"
 #include "support/expect_error.hpp"
@@ -171,7 +172,7 @@ TEST(TokenStoreDamage, TruncationAtAnyLengthIsNoticed) {
     const std::string path = folder.write("cut.h5", whole.substr(0, length));
     EXPECT_THAT(open_complaint(path), HasSubstr("is cut short or damaged")) << length;
   }
-  EXPECT_THAT(open_complaint(folder.write("cut.h5", whole.substr(0, whole.size() - 1))), HasSubstr("cut short"));
+  EXPECT_THAT(open_complaint(folder.write("cut.h5", whole.substr(0, whole.size() - 1))), HasSubstr("a footer"));
 }
 
 TEST(TokenStoreDamage, FlippedBytesNeverGiveOtherTokens) {
@@ -256,12 +257,12 @@ TEST(TokenStoreDamage, TwoHundredLengthsAreTooShort) {
 struct Forged {
   std::vector<std::uint32_t> tokens = {1, 2, 256, 3, 256};
   std::vector<std::int64_t> documents = {0, 3, 5};
-  std::int64_t version = 1;
-  bool with_documents = true, with_vocabulary = true;
+  std::int64_t version = 2;
+  bool with_documents = true, with_vocabulary = true, with_footer = true;
 
   std::string write(const ScratchFolder& folder) const {
     const std::string path = folder.path("forged.h5");
-    const Handle file = hdf5::create_file(path);
+    Handle file = hdf5::create_file(path);
     const auto add = [&](const char* name, hid_t type, std::size_t size, const void* data) {
       const hsize_t dims = size;
       const Handle space(H5Screate_simple(1, &dims, nullptr), H5Sclose);
@@ -277,6 +278,8 @@ struct Forged {
     if (with_vocabulary) hdf5::write_integer(file, "vocabulary", 257, path);
     hdf5::write_integer(file, "end_of_document", 256, path);
     hdf5::write_integer(file, "source_bytes", 3, path);
+    file.close(path);
+    if (with_footer) append_footer(path, {});
     return path;
   }
 };
@@ -311,7 +314,8 @@ TEST(TokenStoreDamage, InconsistentDocumentsAreNoticed) {
 TEST(TokenStoreDamage, MissingPartsAndOtherVersionsAreNamed) {
   const ScratchFolder folder;
   EXPECT_THAT(open_complaint(Forged{.with_documents = false}.write(folder)), HasSubstr("without /documents"));
-  EXPECT_THAT(open_complaint(Forged{.version = 2}.write(folder)), HasSubstr("has format version 2"));
+  EXPECT_THAT(open_complaint(Forged{.version = 1}.write(folder)), HasSubstr("has format version 1"));
+  EXPECT_THAT(open_complaint(Forged{.with_footer = false}.write(folder)), HasSubstr("does not end with a footer"));
   EXPECT_THAT(open_complaint(Forged{.with_vocabulary = false}.write(folder)), HasSubstr("no attribute 'vocabulary'"));
 }
 

@@ -1,4 +1,4 @@
-#include "checkpoint/footer.hpp"
+#include "data/footer.hpp"
 
 #include <xxhash.h>
 
@@ -43,6 +43,21 @@ std::int64_t size_of_file(const std::string& path) {
   return error ? 0 : static_cast<std::int64_t>(bytes);
 }
 
+// Ascending, without empty ones and borders between neighbours.
+std::vector<Range> joined(std::vector<Range> ranges) {
+  std::erase_if(ranges, [](const Range& range) { return range.size() == 0; });
+  std::ranges::sort(ranges, {}, &Range::begin);
+  std::vector<Range> runs;
+  for (const Range& range : ranges) {
+    if (!runs.empty() && runs.back().end == range.begin) {
+      runs.back().end = range.end;
+    } else {
+      runs.push_back(range);
+    }
+  }
+  return runs;
+}
+
 // xxHash64 of the bytes before `end` that are in none of the ranges, which ascend.
 std::uint64_t hash_around(const std::string& path, const std::vector<Range>& ranges, std::int64_t end) {
   const std::unique_ptr<XXH64_state_t, XXH_errorcode (*)(XXH64_state_t*)> hash{XXH64_createState(), XXH64_freeState};
@@ -67,8 +82,8 @@ std::uint64_t hash_around(const std::string& path, const std::vector<Range>& ran
   return XXH64_digest(hash.get());
 }
 
-[[noreturn]] void damaged(const std::string& path, const char* how) {
-  throw UserError("the checkpoint {} is damaged: {}; use another one", path, how);
+[[noreturn]] void damaged(const std::string& path, const std::string& kind, const char* how) {
+  throw UserError("the {} {} is damaged: {}; use another one", kind, path, how);
 }
 
 // The last `count` bytes before `end`.
@@ -87,10 +102,10 @@ std::uint64_t number_at(const std::string& bytes, std::int64_t at) {
 }
 
 // The footer of a file whose last word is the right one.
-Footer read_footer(const std::string& path, std::int64_t size) {
+Footer read_footer(const std::string& path, const std::string& kind, std::int64_t size) {
   const std::string last = bytes_before(path, size, kEnd);
   const std::uint64_t count = number_at(last, 0);
-  if (count > static_cast<std::uint64_t>((size - kEnd) / kPair)) damaged(path, "its footer is wrong");
+  if (count > static_cast<std::uint64_t>((size - kEnd) / kPair)) damaged(path, kind, "its footer is wrong");
   Footer footer{.description = number_at(last, 8)};
   const auto pairs = static_cast<std::int64_t>(count) * kPair;
   const std::string text = bytes_before(path, size - kEnd, pairs);
@@ -98,13 +113,13 @@ Footer read_footer(const std::string& path, std::int64_t size) {
   for (std::int64_t at = 0; at < pairs; at += kPair) {
     const Range range{static_cast<std::int64_t>(number_at(text, at)),
                       static_cast<std::int64_t>(number_at(text, at + 8))};
-    if (range.begin < previous || range.end < range.begin) damaged(path, "its footer is wrong");
+    if (range.begin < previous || range.end < range.begin) damaged(path, kind, "its footer is wrong");
     previous = range.end;
     footer.values.push_back(range);
   }
   const std::string own = footer.text();
   if (previous > size - kEnd - pairs || XXH64(own.data(), own.size(), 0) != number_at(last, 16)) {
-    damaged(path, "its footer is wrong");
+    damaged(path, kind, "its footer is wrong");
   }
   return footer;
 }
@@ -112,10 +127,8 @@ Footer read_footer(const std::string& path, std::int64_t size) {
 }  // namespace
 
 void append_footer(const std::string& path, std::vector<Range> values) {
-  std::erase_if(values, [](const Range& range) { return range.size() == 0; });
-  std::ranges::sort(values, {}, &Range::begin);
-  Footer footer{.values = values};
-  footer.description = hash_around(path, values, size_of_file(path));
+  Footer footer{.values = joined(std::move(values))};
+  footer.description = hash_around(path, footer.values, size_of_file(path));
   std::string bytes = footer.text();
   const std::uint64_t hash = XXH64(bytes.data(), bytes.size(), 0);
   bytes.append(reinterpret_cast<const char*>(&hash), sizeof hash);
@@ -130,12 +143,12 @@ bool has_footer(const std::string& path) {
   return size >= kEnd && bytes_before(path, size, 8) == kMagic;
 }
 
-void check_footer(const std::string& path) {
-  if (!has_footer(path)) damaged(path, "it does not end with a footer, or another program changed it");
+void check_footer(const std::string& path, const std::string& kind) {
+  if (!has_footer(path)) damaged(path, kind, "it does not end with a footer, or another program changed it");
   const std::int64_t size = size_of_file(path);
-  const Footer footer = read_footer(path, size);
+  const Footer footer = read_footer(path, kind, size);
   const std::int64_t end = size - kEnd - kPair * static_cast<std::int64_t>(footer.values.size());
-  if (hash_around(path, footer.values, end) != footer.description) damaged(path, "its description is wrong");
+  if (hash_around(path, footer.values, end) != footer.description) damaged(path, kind, "its description is wrong");
 }
 
 }  // namespace longspan

@@ -1,4 +1,4 @@
-#include "checkpoint/footer.hpp"
+#include "data/footer.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,21 +17,22 @@ TEST(Footer, EveryBitButThoseOfValuesIsGuarded) {
   const std::vector<Range> values = {{40, 50}, {10, 20}, {20, 23}, {7, 7}};
   append_footer(folder.write("a", "0123456789abcdefghij0123456789abcdefghij0123456789end"), values);
   const std::string path = folder.path("a"), whole = folder.read("a");
-  check_footer(path);
+  check_footer(path, "file");
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
     const auto at = static_cast<std::int64_t>(bit / 8);
     std::string bad = whole;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
     folder.write("b", bad);
     if ((at >= 40 && at < 50) || (at >= 10 && at < 23)) {
-      check_footer(folder.path("b"));
+      check_footer(folder.path("b"), "file");
     } else {
-      EXPECT_THAT(testing::sentence_of([&] { check_footer(folder.path("b")); }), HasSubstr("is damaged")) << at;
+      EXPECT_THAT(testing::sentence_of([&] { check_footer(folder.path("b"), "file"); }), HasSubstr("is damaged")) << at;
     }
   }
   for (std::size_t length = 0; length < whole.size(); ++length) {
     folder.write("b", whole.substr(0, length));
-    EXPECT_THAT(testing::sentence_of([&] { check_footer(folder.path("b")); }), HasSubstr("is damaged")) << length;
+    EXPECT_THAT(testing::sentence_of([&] { check_footer(folder.path("b"), "file"); }), HasSubstr("is damaged"))
+        << length;
   }
 }
 
@@ -41,7 +42,8 @@ TEST(Footer, OtherFilesHaveNone) {
   EXPECT_FALSE(has_footer(folder.path()));
   EXPECT_FALSE(has_footer(folder.write("short", "LONGSPAN")));
   EXPECT_TRUE(has_footer(folder.write("forged", std::string(24, '\xff') + "LONGSPAN")));
-  EXPECT_THAT(testing::sentence_of([&] { check_footer(folder.path("forged")); }), HasSubstr("its footer is wrong"));
+  EXPECT_THAT(testing::sentence_of([&] { check_footer(folder.path("forged"), "file"); }),
+              HasSubstr("its footer is wrong"));
 }
 
 }  // namespace
