@@ -6,9 +6,9 @@
 #include "checkpoint/catalogue.hpp"
 #include "checkpoint/checkpoint.hpp"
 #include "checkpoint/checksum.hpp"
-#include "data/footer.hpp"
 #include "checkpoint/state_attributes.hpp"
 #include "comm/together.hpp"
+#include "data/footer.hpp"
 
 namespace longspan {
 namespace {
@@ -17,8 +17,9 @@ using hdf5::Handle;
 
 constexpr const char* kMaster = "optimizer/master";
 
-Handle open_checkpoint(const std::string& path) {
-  Handle file = hdf5::open_file(path, "checkpoint");
+// `guarded`: whether the footer was found right before, by verify_checkpoint.
+Handle open_checkpoint(const std::string& path, bool guarded) {
+  Handle file = guarded ? hdf5::open_file(path, "checkpoint") : open_guarded(path, "checkpoint");
   if (!hdf5::has_link(file, "model") || !hdf5::has_link(file, "state") ||
       !hdf5::has_attribute(file, "format_version")) {
     throw UserError("{} is no checkpoint: it is an HDF5 file without /model, /state and a format version", path);
@@ -199,11 +200,7 @@ std::vector<std::string> damaged_datasets(hid_t file, const std::string& path) {
 }
 
 CheckpointInfo read_checkpoint_info(const std::string& path) {
-  // Checked before HDF5 reads it, unless it is another file, which HDF5 then says better.
-  const bool guarded = has_footer(path);
-  if (guarded) check_footer(path, "checkpoint");
-  const Handle file = open_checkpoint(path);
-  if (!guarded) check_footer(path, "checkpoint");
+  const Handle file = open_checkpoint(path, false);
   return {state_of(file, path), reading<Error>(path, [&] { return list_datasets(file, path); })};
 }
 
@@ -215,7 +212,7 @@ void verify_checkpoint(const std::string& path, const Comm& comm) {
   std::vector<DatasetInfo> datasets;
   std::vector<std::int64_t> sums;
   together(comm, [&] {
-    file = open_checkpoint(path);
+    file = open_checkpoint(path, true);
     reading<EnvironmentError>(path, [&] {
       datasets = list_datasets(file, path);
       sums = partial_sums(file, datasets, comm, path);
@@ -237,7 +234,7 @@ TrainState load_checkpoint(const std::string& path, const Mesh& mesh, const Para
   TrainState state;
   Handle file;
   together(mesh.world(), [&] {
-    file = open_checkpoint(path);
+    file = open_checkpoint(path, true);
     state = state_of(file, path);
     if (mesh.world().rank() == 0) {
       reading<EnvironmentError>(path, [&] { check_model(file, entries, optimizer, path); });
@@ -262,7 +259,7 @@ std::int64_t load_parameters(const std::string& path, const std::string& pattern
   std::int64_t chosen = 0;
   Handle file;
   together(mesh.world(), [&] {
-    file = open_checkpoint(path);
+    file = open_checkpoint(path, true);
     reading<EnvironmentError>(path, [&] { chosen = check_chosen(file, entries, words, path); });
   });
   together(mesh.world(), [&] {

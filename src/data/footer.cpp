@@ -144,11 +144,22 @@ bool has_footer(const std::string& path) {
 }
 
 void check_footer(const std::string& path, const std::string& kind) {
-  if (!has_footer(path)) damaged(path, kind, "it does not end with a footer, or another program changed it");
+  if (!has_footer(path)) {
+    throw UserError(
+        "{} is no whole {}: it does not end with a footer (it is another file, was cut short, or another version or "
+        "program wrote it); use another one",
+        path, kind);
+  }
   const std::int64_t size = size_of_file(path);
   const Footer footer = read_footer(path, kind, size);
   const std::int64_t end = size - kEnd - kPair * static_cast<std::int64_t>(footer.values.size());
   if (hash_around(path, footer.values, end) != footer.description) damaged(path, kind, "its description is wrong");
+}
+
+hdf5::Handle open_guarded(const std::string& path, const std::string& kind) {
+  hdf5::check_signature(path, kind);
+  check_footer(path, kind);
+  return hdf5::open_file(path, kind);
 }
 
 }  // namespace longspan

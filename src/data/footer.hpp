@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "data/hdf5.hpp"
 #include "layout/split.hpp"
 
 namespace longspan {
@@ -25,5 +26,9 @@ void check_footer(const std::string& path, const std::string& kind);
 
 // Whether the file ends as one with a footer does.
 bool has_footer(const std::string& path);
+
+// Opens a file for reading whose footer is right; HDF5 sees no other. UserError where it is missing or no HDF5 file,
+// and as check_footer.
+hdf5::Handle open_guarded(const std::string& path, const std::string& kind);
 
 }  // namespace longspan

@@ -111,7 +111,7 @@ Handle create_file(const std::string& path, const Handle& access) {
   return check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose, "create", path);
 }
 
-Handle open_file(const std::string& path, const std::string& kind, const Handle& access) {
+void check_signature(const std::string& path, const std::string& kind) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) throw UserError("the {} {} does not exist", kind, path);
   if (std::filesystem::is_directory(path, ignored)) throw UserError("the {} {} is a folder; name a file", kind, path);
@@ -119,6 +119,10 @@ Handle open_file(const std::string& path, const std::string& kind, const Handle&
     throw UserError("the {} {} cannot be read: {}", kind, path, std::strerror(errno));
   }
   if (!has_signature(path)) throw UserError("{} is no {}: it is no HDF5 file", path, kind);
+}
+
+Handle open_file(const std::string& path, const std::string& kind, const Handle& access) {
+  check_signature(path, kind);
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
   if (!file.open()) {
     throw UserError("the {} {} is cut short or damaged ({}); make or copy it again", kind, path, last_error());

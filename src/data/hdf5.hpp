@@ -45,6 +45,8 @@ Handle file_access();
 
 // Creates or replaces a file.
 Handle create_file(const std::string& path, const Handle& access = file_access());
+// UserError saying whether the file is missing, unreadable or no HDF5 file, which is told by its first bytes alone.
+void check_signature(const std::string& path, const std::string& kind);
 // Opens for reading. UserError saying whether the file is missing, unreadable, no HDF5 file or cut short. `kind` names
 // what it should be: "token store".
 Handle open_file(const std::string& path, const std::string& kind, const Handle& access = file_access());

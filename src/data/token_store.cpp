@@ -65,10 +65,7 @@ struct TokenStore::File {
 };
 
 TokenStore::TokenStore(const std::string& path) : path_(path), file_(std::make_unique<File>()) {
-  // Checked before HDF5 reads it, unless it is another file, which HDF5 then says better.
-  const bool guarded = has_footer(path);
-  if (guarded) check_footer(path, kKind);
-  Handle& file = file_->file = hdf5::open_file(path, kKind);
+  Handle& file = file_->file = open_guarded(path, kKind);
   file_->tokens = open_vector(file, kTokens, path);
   const Dataset documents = open_vector(file, kDocuments, path);
   const std::int64_t version = hdf5::read_integer(file, "format_version", path);
@@ -76,7 +73,6 @@ TokenStore::TokenStore(const std::string& path) : path_(path), file_(std::make_u
     throw UserError("the token store {} has format version {}, but this program reads version {}; make it again", path,
                     version, kTokenStoreVersion);
   }
-  if (!guarded) check_footer(path, kKind);
   info_.tokenizer = hdf5::read_text(file, "tokenizer", path);
   if (hdf5::has_attribute(file, "tokenizer_model")) {
     info_.tokenizer_model = hdf5::read_bytes(file, "tokenizer_model", path);

@@ -143,18 +143,33 @@ KOKKOS_INLINE_FUNCTION std::int64_t end_of_block(std::int64_t first, std::int64_
   return first + kRowBlock < rows ? first + kRowBlock : rows;
 }
 
+namespace detail {
+
+// A functor of a name: nvcc makes another kernel of a lambda in a template of a header for every file that includes it,
+// and the host function that the linker keeps starts one of them that may not be there.
+template <class A>
+struct AddPartials {
+  static constexpr std::int64_t kWidth = 256;  // columns of a strip
+  const A* partials;
+  std::int64_t blocks, cols;
+  A* out;
+
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(const Team& team, std::int64_t strip) const {
+    const std::int64_t first = strip * kWidth, left = cols - first;
+    const int width = static_cast<int>(left < kWidth ? left : kWidth);
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      for_columns(team, width, [&](int c) { out[first + c] += partials[b * cols + first + c]; });
+    }
+  }
+};
+
+}  // namespace detail
+
 // out[c] += sum of partials[b, c] over b in order; partials [blocks, cols].
 template <class A>
 void add_partials(const A* partials, std::int64_t blocks, std::int64_t cols, A* out) {
-  constexpr std::int64_t kWidth = 256;
-  for_rows(
-      "longspan::ops::add_partials", count_blocks(cols, kWidth), KOKKOS_LAMBDA(const Team& team, std::int64_t strip) {
-        const std::int64_t first = strip * kWidth, left = cols - first;
-        const int width = static_cast<int>(left < kWidth ? left : kWidth);
-        for (std::int64_t b = 0; b < blocks; ++b) {
-          for_columns(team, width, [&](int c) { out[first + c] += partials[b * cols + first + c]; });
-        }
-      });
+  using Strips = detail::AddPartials<A>;
+  for_rows("longspan::ops::add_partials", count_blocks(cols, Strips::kWidth), Strips{partials, blocks, cols, out});
 }
 
 }  // namespace longspan::ops

@@ -161,6 +161,8 @@ TEST(TokenStoreDamage, EachKindOfWrongFileHasItsSentence) {
     EXPECT_THAT(open_complaint(folder.write("a.h5", content)), HasSubstr("it is no HDF5 file"));
   }
   hdf5::create_file(folder.path("b.h5")).close("");
+  EXPECT_THAT(open_complaint(folder.path("b.h5")), HasSubstr("is no whole token store"));
+  append_footer(folder.path("b.h5"), {});
   EXPECT_THAT(open_complaint(folder.path("b.h5")), HasSubstr("it is an HDF5 file without /tokens"));
 }
 
@@ -170,9 +172,9 @@ TEST(TokenStoreDamage, TruncationAtAnyLengthIsNoticed) {
   const std::string whole = folder.read("small.h5");
   for (std::size_t length = 8; length < whole.size(); length += 1 + length / 3) {
     const std::string path = folder.write("cut.h5", whole.substr(0, length));
-    EXPECT_THAT(open_complaint(path), HasSubstr("is cut short or damaged")) << length;
+    EXPECT_THAT(open_complaint(path), HasSubstr("is no whole token store")) << length;
   }
-  EXPECT_THAT(open_complaint(folder.write("cut.h5", whole.substr(0, whole.size() - 1))), HasSubstr("a footer"));
+  EXPECT_THAT(open_complaint(folder.write("cut.h5", whole.substr(0, whole.size() - 1))), HasSubstr("was cut short"));
 }
 
 TEST(TokenStoreDamage, FlippedBytesNeverGiveOtherTokens) {
@@ -249,7 +251,7 @@ TEST(TokenStoreDamage, TwoHundredLengthsAreTooShort) {
   std::mt19937_64 random(6);
   for (int i = 0; i < 200; ++i) {
     const std::string path = folder.write("cut.h5", whole.substr(0, 8 + random() % (whole.size() - 8)));
-    EXPECT_THAT(open_complaint(path), HasSubstr("is cut short or damaged"));
+    EXPECT_THAT(open_complaint(path), HasSubstr("is no whole token store"));
   }
 }
 
