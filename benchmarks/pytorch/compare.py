@@ -4,10 +4,11 @@ the order A B C C B A, medians and ratios. A ratio counts only where results and
 
   compare.py kernels --threads 1 --output kernels.h5
   compare.py steps --threads 2 --output steps.h5
+  compare.py generation --output generation.h5
   compare.py scaling --output scaling.h5
 
 Needs PyTorch (benchmarks/pytorch/requirements.txt) and the built programs. Look at the results with
-analysis/longspan-performance."""
+analysis/longspan-plot."""
 
 import argparse
 import json
@@ -32,7 +33,7 @@ LOSS_TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-3}
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suite", choices=["kernels", "steps", "scaling"])
+    parser.add_argument("suite", choices=["kernels", "steps", "generation", "scaling"])
     parser.add_argument("--output", required=True, help="HDF5 file of the results")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5, help="timed runs of each process; the median counts")
@@ -40,7 +41,8 @@ def main():
     parser.add_argument("--programs", type=Path, default=ROOT / "build/apps", help="folder of the built programs")
     parser.add_argument("--timeout", type=int, default=1200, help="seconds after which a process counts as failed")
     arguments = parser.parse_args()
-    rows = {"kernels": compare_kernels, "steps": compare_steps, "scaling": measure_scaling}[arguments.suite](arguments)
+    rows = {"kernels": compare_kernels, "steps": compare_steps, "generation": compare_generation,
+            "scaling": measure_scaling}[arguments.suite](arguments)
     write(arguments.output, rows, arguments)
     print(f"wrote {arguments.output}")
 
@@ -119,12 +121,12 @@ def compare_kernels(arguments):
         name = f"{kernel} {dtype} T={length} H={heads} K={width}"
         if arguments.only not in name:
             continue
+        repeats = min(arguments.repeats, 2) if length > 16384 else arguments.repeats
         words = ["kernel", "--bench.kernels", kernel, "--bench.dtype", dtype, "--bench.batch", batch,
-                 "--bench.length", length, "--bench.heads", heads, "--bench.width", width,
-                 "--bench.repeats", arguments.repeats]
+                 "--bench.length", length, "--bench.heads", heads, "--bench.width", width, "--bench.repeats", repeats]
         with tempfile.TemporaryDirectory() as folder:
             tensors = Path(folder) / "tensors.safetensors"
-            peer_words = [kernel, tensors, "--heads", heads, "--repeats", arguments.repeats]
+            peer_words = [kernel, tensors, "--heads", heads, "--repeats", repeats]
             results = alternate(
                 lambda: longspan(arguments, [*words, "--bench.tensors", tensors], arguments.threads),
                 lambda: pytorch(arguments, "time_kernel.py", peer_words, False),
@@ -211,6 +213,57 @@ def compare_steps(arguments):
                   f"loss {row['loss_difference']:.1e}, gradient {row['gradient_difference']:.1e} apart"
                   f"{'' if row['agrees'] else ' VOID'} {row['failed']}", flush=True)
     return rows
+
+
+# Generation ---------------------------------------------------------------------------------------------------------
+
+PROMPT = "The sequence axis "
+
+
+def compare_generation(arguments):
+    """Greedy text of a 19M byte model, token by token: what 512 tokens take longer than 1."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = train_small(arguments, folder)
+
+        def ours():
+            seconds, said = {}, ""
+            for tokens in (1, 513):
+                begin = time.perf_counter()
+                out, why = run([ROOT / "container/run", arguments.programs / "longspan-generate", checkpoint,
+                                "--generate.prompt", PROMPT, "--generate.temperature", 0, "--generate.tokens", tokens],
+                               arguments.threads, arguments.timeout)
+                seconds[tokens] = time.perf_counter() - begin
+                if out is None:
+                    return {"failed": why}
+                said = out
+            return {"seconds_per_token": (seconds[513] - seconds[1]) / 512, "text": said[len(PROMPT):]}
+
+        words = [checkpoint, "--heads", 8, "--prompt", PROMPT, "--tokens", 513]
+        results = alternate(ours, lambda: pytorch(arguments, "time_generate.py", words, False),
+                            lambda: pytorch(arguments, "time_generate.py", words, True))
+    row = {"case": "generation of 512 tokens, 19M parameters", "threads": arguments.threads}
+    for who in results:
+        row[f"seconds_per_token_{who}"] = middle(results[who], "seconds_per_token")
+    row["ratio"] = np.nanmin([row["seconds_per_token_eager"], row["seconds_per_token_compiled"]]) / row["seconds_per_token_longspan"]
+    texts = {r.get("text", "").rstrip("\n") for who in ("longspan", "eager") for r in results[who]}
+    row["agrees"] = int(len(texts) == 1)
+    row["failed"] = "; ".join(f"{who}: {r['failed']}" for who in results for r in results[who] if "failed" in r)
+    print(f"{row['case']}: {1e3 * row['seconds_per_token_longspan']:.2f} ms a token against "
+          f"{1e3 * row['seconds_per_token_eager']:.2f} eager and {1e3 * row['seconds_per_token_compiled']:.2f} compiled: "
+          f"{row['ratio']:.2f} x{'' if row['agrees'] else ' VOID: the texts differ'} {row['failed']}", flush=True)
+    return [row]
+
+
+def train_small(arguments, folder):
+    """A checkpoint that has seen a little text, so that its likeliest tokens are clear."""
+    corpus = Path(folder) / "text.h5"
+    for words in (["longspan-prepare", "--prepare.input", ROOT / "docs", "--prepare.extensions", ".md", "--prepare.output", corpus],
+                  ["longspan-train", *SMALL[:-2], "--data.corpus", corpus, "--data.sequence_length", 256, "--data.batch", 4,
+                   "--run.steps", 60, "--optimizer.warmup", 10, "--run.directory", folder, "--validation.every", 0]):
+        out, why = run([ROOT / "container/run", arguments.programs / words[0], *words[1:]], 2, arguments.timeout)
+        if out is None:
+            sys.exit(f"{words[0]}: {why}")
+    return next(Path(folder).glob("default/checkpoints/step_*.h5"))
 
 
 # Scaling ------------------------------------------------------------------------------------------------------------

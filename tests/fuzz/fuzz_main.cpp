@@ -1,4 +1,4 @@
-// The main of every fuzzer. Compiled by afl-g++-fast it takes inputs from afl-fuzz in one process; otherwise it reads
+// The main of every fuzzer. Compiled by AFL++ it takes inputs from afl-fuzz in one process; otherwise it reads
 // the files, or the folders of files, that it is given, each as it is and damaged in some ways (support/mutations.hpp).
 #include <algorithm>
 #include <filesystem>

@@ -1,15 +1,16 @@
 #!/bin/bash
 # tests/fuzz/run.sh [SECONDS [TARGET...]]: AFL++ searches for inputs that crash, hang or leak in the readers of files, for
 # 600 s each, from the inputs kept in tests/fuzz/corpus. Ends with 1 if it found any; they lie in build-fuzz/found, as do
-# the new inputs that are worth keeping. Needs AFL++ (Debian: afl++) and the compiler that its plugin was built for.
+# the new inputs that are worth keeping. Needs AFL++ and clang with its sanitizers and OpenMP (Debian: afl++,
+# libclang-rt-19-dev, libomp-19-dev), which the project's image leaves out.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 cd "$root"
 seconds=${1:-600}
 targets=("${@:2}")
 ((${#targets[@]} > 0)) || targets=(config safetensors token_store checkpoint)
-if ! container/run which afl-fuzz afl-g++-fast > /dev/null; then
-  echo "tests/fuzz/run.sh: there is no afl-fuzz or afl-g++-fast; install AFL++ (Debian: afl++)" >&2
+if ! container/run which afl-fuzz afl-clang-fast++ > /dev/null; then
+  echo "tests/fuzz/run.sh: there is no afl-fuzz or afl-clang-fast++; install AFL++ (Debian: afl++)" >&2
   exit 3
 fi
 
