@@ -1,5 +1,6 @@
-// The head and its loss as one function over a vocabulary that the tensor axis shards: logits exist only for a block of
-// rows and words at a time, forward, and again in backward.
+// The head and its loss as one function over a vocabulary that the tensor axis shards: logits exist only for some rows at
+// a time. In training they are made once: loss and gradients of these rows together, in the backward pass, since nothing
+// before it asks for the loss. Without a gradient (a tape that does not record) the loss is made at once.
 #pragma once
 
 #include "autograd/tape.hpp"
@@ -32,6 +33,7 @@ class AnswerSums {
 //   x [..., D], weight [V_local, D] with vocabulary rows from `first`, target int32 [N]; x is the same on every rank
 //   and gets a part of its gradient. Backward adds factor * gradient of the sum. Two all-reduces a block of rows: of
 //   maxima, and of sums, target logits and, where targets are smoothed, expected logits, each of one value a row.
+//   The axis must outlive the tape; `answers` are complete after its backward pass.
 void linear_cross_entropy(Tape& tape, const Variable& x, const Variable& weight, const Tensor& target,
                           std::int64_t first, double factor, const Comm& tensor_axis, const AnswerSums& answers,
                           const ops::LossRule& rule = {});
