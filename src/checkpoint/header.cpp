@@ -1,9 +1,9 @@
 #include "checkpoint/header.hpp"
 
 #include "checkpoint/checkpoint.hpp"
-#include "data/footer.hpp"
 #include "checkpoint/state_attributes.hpp"
 #include "checkpoint/tensor_file.hpp"
+#include "data/footer.hpp"
 
 namespace longspan {
 namespace {

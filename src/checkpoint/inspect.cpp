@@ -8,8 +8,8 @@
 #include "base/error.hpp"
 #include "checkpoint/attributes.hpp"
 #include "checkpoint/checkpoint.hpp"
-#include "data/footer.hpp"
 #include "checkpoint/tensor_file.hpp"
+#include "data/footer.hpp"
 #include "data/hdf5.hpp"
 #include "tensor/memory.hpp"
 

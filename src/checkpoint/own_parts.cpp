@@ -22,10 +22,23 @@ TensorPart tensor_part(const Shape& logical, const ParameterShard& shard, const 
 
 namespace {
 
-// Of the ranks of one stage that own the same elements of a parameter: which one this is.
-Holder owner_of(const Parameter& p, const ParameterStore& store) {
+// Of the ranks of one stage that own the same elements of a parameter: which one is at `at`.
+Holder owner_of(const Parameter& p, const ParameterStore& store, const MeshCoordinate& at) {
   if (shards_states(store.zero())) return {};
-  return holder_of(p.info().shard.split_axis(), store.mesh(), store.at());
+  return holder_of(p.info().shard.split_axis(), store.mesh(), at);
+}
+
+// Calls visit(parameter, elements of its part that the rank at `at` writes) for all that it writes any of.
+template <class Visit>
+void for_each_share(const ParameterStore& store, const MeshCoordinate& at, const Visit& visit) {
+  std::int64_t turn = 0;
+  for (const auto& p : store.all()) {
+    if (p->info().tied_copy) continue;
+    const Range& owned = p->owned();
+    const Holder holder = owner_of(*p, store, at);
+    const Range share = written_share(owned.size(), holder.count, holder.index, turn++);
+    if (share.size() > 0) visit(*p, Range{owned.begin + share.begin, owned.begin + share.end});
+  }
 }
 
 }  // namespace
@@ -37,23 +50,27 @@ std::vector<OwnPart> own_parts(const ParameterStore& store, const std::vector<Ca
   std::vector<OwnPart> parts;
   for (std::size_t a = 0; a < arrays.size(); ++a) {
     const std::size_t element_bytes = size_of(arrays[a].flat.dtype());
-    for (const auto& p : store.all()) {
-      const ParameterInfo& info = p->info();
-      if (info.tied_copy) continue;
-      const std::size_t entry = number.at(info.name);
-      const Range& owned = p->owned();
-      const Holder holder = owner_of(*p, store);
-      const Range share = written_share(owned.size(), holder.count, holder.index, static_cast<std::int64_t>(entry));
-      if (share.size() == 0) continue;
-      const Range elements{owned.begin + share.begin, owned.begin + share.end};
-      const auto* flat = static_cast<const std::byte*>(arrays[a].flat.raw());
-      const auto first = static_cast<std::size_t>(arrays[a].owned_alone ? p->owned_offset() + share.begin
-                                                                        : p->offset() + elements.begin);
-      parts.push_back({a * entries.size() + entry, element_bytes, tensor_part(info.shape, info.shard, p->runs()),
-                       elements, flat + first * element_bytes});
-    }
+    const auto* flat = static_cast<const std::byte*>(arrays[a].flat.raw());
+    for_each_share(store, store.at(), [&](const Parameter& p, const Range& elements) {
+      const ParameterInfo& info = p.info();
+      const auto first = static_cast<std::size_t>(
+          elements.begin + (arrays[a].owned_alone ? p.owned_offset() - p.owned().begin : p.offset()));
+      parts.push_back({a * entries.size() + number.at(info.name), element_bytes,
+                       tensor_part(info.shape, info.shard, p.runs()), elements, flat + first * element_bytes});
+    });
   }
   return parts;
+}
+
+std::size_t snapshot_bytes(const ParameterStore& store, const std::vector<CheckpointArray>& arrays,
+                           const MeshCoordinate& at) {
+  std::size_t bytes = 0;
+  for_each_share(store, at, [&](const Parameter&, const Range& elements) {
+    for (const CheckpointArray& array : arrays) {
+      bytes += OwnPart{.element_bytes = size_of(array.flat.dtype()), .elements = elements}.copied_bytes();
+    }
+  });
+  return bytes;
 }
 
 }  // namespace longspan

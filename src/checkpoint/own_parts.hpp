@@ -29,11 +29,16 @@ struct OwnPart {
   const std::byte* data = nullptr;  // of the first of them
 
   std::size_t bytes() const { return static_cast<std::size_t>(elements.size()) * element_bytes; }
+  std::size_t copied_bytes() const { return (bytes() + 7) / 8 * 8; }  // aligned for the next one
 };
 
 // Over all ranks of the mesh every element of every tensor is in exactly one OwnPart.
 std::vector<OwnPart> own_parts(const ParameterStore& store, const std::vector<CatalogueEntry>& entries,
                                const std::vector<CheckpointArray>& arrays);
+
+// Bytes of a copy of what the rank at `at` writes. It is of this rank's stage and holds parts of the same sizes.
+std::size_t snapshot_bytes(const ParameterStore& store, const std::vector<CheckpointArray>& arrays,
+                           const MeshCoordinate& at);
 
 // The part of a logical tensor that a rank holds of it.
 TensorPart tensor_part(const Shape& logical, const ParameterShard& shard, const std::vector<PositionRun>& runs);

@@ -103,6 +103,7 @@ class Snapshot {
     }
     return snapshot;
   }
+  bool in_pool() const { return pooled_.defined(); }
   std::byte* data() const { return plain_ ? plain_.get() : static_cast<std::byte*>(pooled_.raw()); }
 
  private:
@@ -113,14 +114,14 @@ class Snapshot {
 // The same parts in a copy of their elements; nothing where there is no room for it.
 std::optional<Snapshot> copy_parts(std::vector<OwnPart>& parts) {
   std::size_t bytes = 0;
-  for (const OwnPart& own : parts) bytes += (own.bytes() + 7) / 8 * 8;
+  for (const OwnPart& own : parts) bytes += own.copied_bytes();
   std::optional<Snapshot> copy = Snapshot::make(bytes);
   if (!copy) return copy;
   std::byte* to = copy->data();
   for (OwnPart& own : parts) {
     device::copy_to_host(to, own.data, own.bytes());
     own.data = to;
-    to += (own.bytes() + 7) / 8 * 8;
+    to += own.copied_bytes();
   }
   return copy;
 }
@@ -168,10 +169,26 @@ struct CheckpointSave::Work {
     report.written = timer.seconds();
     written = true;
   }
+  // Goes on beside the caller, who may need the copy's memory before the end.
+  void write_in_background() {
+    thread = std::thread([this] { write(); });
+    if (!snapshot->in_pool()) return;
+    MemoryPool::instance().set_spare([this] {
+      const Timer timer;
+      drop_copy();
+      report.had_room = false;
+      report.stalled += timer.seconds();
+    });
+  }
   void join() {
     if (thread.joinable()) thread.join();
   }
+  void drop_copy() {
+    join();
+    snapshot.reset();
+  }
   ~Work() {
+    MemoryPool::instance().set_spare(nullptr);
     join();
     if (made) std::remove(temporary.c_str());
   }
@@ -212,7 +229,7 @@ CheckpointSave::CheckpointSave(const std::string& path, const Mesh& mesh, const 
   work.world.broadcast(begins, 0);
   work.begins = begins.to_host<std::int64_t>();
   if (background && work.report.had_room) {
-    work.thread = std::thread([&work] { work.write(); });
+    work.write_in_background();
   } else {
     work.write();
   }
@@ -228,8 +245,7 @@ bool CheckpointSave::written() const { return work_->written; }
 SaveReport CheckpointSave::finish() {
   const Timer timer;
   Work& work = *work_;
-  work.join();
-  work.snapshot.reset();
+  work.drop_copy();
   work.outcome.settle(work.world);
   together(work.world, [&] {
     if (work.world.rank() != 0) return;
@@ -240,6 +256,7 @@ SaveReport CheckpointSave::finish() {
   report.bytes = work.content.bytes();
   report.stalled = work.world.all_reduce_value(report.stalled + timer.seconds(), Reduce::max);
   report.written = work.world.all_reduce_value(report.written, Reduce::max);
+  report.had_room = work.world.all_reduce_value(std::int64_t{report.had_room ? 1 : 0}, Reduce::min) != 0;
   return report;
 }
 

@@ -18,14 +18,15 @@ struct SaveReport {
   std::int64_t bytes = 0;  // of all tensors
   double stalled = 0;      // seconds that the caller waited for it, of the slowest rank
   double written = 0;      // seconds from the first byte to the last one on the disk, of the slowest rank
-  bool had_room = true;    // for the snapshot; without it the caller waits for the whole writing
+  bool had_room = true;    // for the snapshot, on all ranks, until it was written; without it the caller waits
 };
 
 class CheckpointSave {
  public:
   // Where `background` is true the values are copied (into the memory pool) and may change on return, otherwise when
-  // written() is true. Where the file cannot be made all ranks throw the same EnvironmentError and nothing is left
-  // behind. Without an optimizer the file has only parameters. Collective over the mesh.
+  // written() is true. The copy gives way to tensors that do not fit beside it: they wait until it is written. Where
+  // the file cannot be made all ranks throw the same EnvironmentError and nothing is left behind. Without an optimizer
+  // the file has only parameters. Collective over the mesh.
   CheckpointSave(const std::string& path, const Mesh& mesh, const ParameterStore& store, const Optimizer* optimizer,
                  const TrainState& state, bool background);
   // Waits for the thread; where finish() was not reached the file goes away.

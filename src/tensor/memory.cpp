@@ -41,8 +41,8 @@ MemoryPool::~MemoryPool() = default;
 
 void* MemoryPool::allocate(std::size_t bytes, Memory category, const char* label) {
   const std::size_t block = size_class(bytes);
-  auto& kept = kept_[block];
-  if (limit_ != 0 && total_.current + block > limit_) {
+  if (!within_limit(block)) give_up_spare();
+  if (!within_limit(block)) {
     throw EnvironmentError(
         "tensor '{}' ({}, {}) does not fit: {} of run.memory_limit = {} are in use; use more ranks, a smaller batch or "
         "recompute",
@@ -50,13 +50,14 @@ void* MemoryPool::allocate(std::size_t bytes, Memory category, const char* label
         format_bytes(static_cast<double>(total_.current)), format_bytes(static_cast<double>(limit_)));
   }
   void* data = nullptr;
-  if (!kept.empty()) {
+  if (auto& kept = kept_[block]; !kept.empty()) {
     data = kept.back();
     kept.pop_back();
   } else {
     if (limit_ != 0 && reserved_ + block > limit_) release_kept_blocks();
     data = reserve(block);
     if (data == nullptr) {
+      give_up_spare();
       release_kept_blocks();
       data = reserve(block);
     }
@@ -73,6 +74,10 @@ void* MemoryPool::allocate(std::size_t bytes, Memory category, const char* label
     use->peak = std::max(use->peak, use->current);
   }
   return data;
+}
+
+void MemoryPool::give_up_spare() {
+  if (const auto give_up = std::exchange(give_up_, nullptr)) give_up();
 }
 
 void MemoryPool::release(void* data, std::size_t bytes, Memory category) {

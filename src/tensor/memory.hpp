@@ -5,8 +5,10 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace longspan {
@@ -39,6 +41,10 @@ class MemoryPool {
   void reset_peak();
   void release_kept_blocks();
 
+  // What is held for speed alone: `give_up` releases it and is called, once, before a tensor is refused for want of
+  // room. nullptr: there is nothing of the kind.
+  void set_spare(std::function<void()> give_up) { give_up_ = std::move(give_up); }
+
   // 0 = no limit.
   void set_limit(std::size_t bytes) { limit_ = bytes; }
   std::size_t limit() const { return limit_; }
@@ -54,6 +60,8 @@ class MemoryPool {
   enum class Backing { device, none };
   explicit MemoryPool(Backing backing) : backing_(backing) {}
   void* reserve(std::size_t block) const;  // nullptr where the device has no room
+  bool within_limit(std::size_t block) const { return limit_ == 0 || total_.current + block <= limit_; }
+  void give_up_spare();
 
   static inline MemoryPool* current_ = nullptr;  // of the innermost ShapeOnly scope, if any
   Backing backing_;
@@ -61,6 +69,7 @@ class MemoryPool {
   MemoryUse total_;
   std::map<std::size_t, std::vector<void*>> kept_;
   std::size_t reserved_ = 0, limit_ = 0, system_allocations_ = 0;
+  std::function<void()> give_up_;
   bool poison_ = false;
 };
 

@@ -119,6 +119,16 @@ void add_memory(Lines& lines, const std::vector<StepAccount>& stages) {
   }
 }
 
+void add_snapshot(Lines& lines, const std::vector<StepAccount>& stages, const CheckpointConfig& config) {
+  if (config.every == 0 || !config.asynchronous) return;
+  std::size_t most = 0;
+  for (const StepAccount& account : stages) most = std::max(most, account.snapshot);
+  lines.add("checkpoint",
+            std::format("a copy of up to {} on top while one is written beside training; where it does not "
+                        "fit training waits for the writing",
+                        bytes_text(static_cast<std::int64_t>(most))));
+}
+
 void add_limit(Lines& lines, const std::vector<StepAccount>& stages, std::int64_t limit) {
   if (limit == 0) return;
   std::size_t most = 0;
@@ -160,6 +170,7 @@ std::string dry_run_text(TrainConfig config) {
     stages.push_back(account_fullest_rank(config, stage, session.vocabulary()));
   }
   add_memory(lines, stages);
+  add_snapshot(lines, stages, config.checkpoint);
   add_limit(lines, stages, limit);
   add_traffic(lines, stages);
   return lines.text();

@@ -1,7 +1,9 @@
 #include "train/step_account.hpp"
 
+#include <algorithm>
 #include <set>
 
+#include "checkpoint/own_parts.hpp"
 #include "tensor/shape_only.hpp"
 #include "train/session.hpp"
 #include "train/training_step.hpp"
@@ -27,6 +29,17 @@ std::shared_ptr<const TokenStore> blank_corpus(const DataConfig& data, std::int6
   return std::make_shared<const TokenStore>(TokenStore::blank(vocabulary, 2 * data.sequence_length + 1));
 }
 
+std::size_t largest_snapshot(Session& session) {
+  const MeshShape& mesh = session.mesh().shape();
+  const auto arrays = checkpoint_arrays(session.store(), &session.optimizer());
+  std::size_t most = 0;
+  for (int rank = 0; rank < mesh.size(); ++rank) {
+    const MeshCoordinate at = coordinate_of(mesh, rank);
+    if (at.pipeline == session.mesh().at().pipeline) most = std::max(most, snapshot_bytes(session.store(), arrays, at));
+  }
+  return most;
+}
+
 }  // namespace
 
 std::int64_t StepAccount::bytes_sent(const std::string& group) const {
@@ -49,6 +62,7 @@ StepAccount account_step(const TrainConfig& config, const MeshCoordinate& at, st
   StepAccount account{
       .peak_total = pool.total().peak, .reserved = pool.reserved(), .traffic = CommCounters::instance().all()};
   for (int c = 0; c < kMemoryCategories; ++c) account.peak[c] = pool.use(static_cast<Memory>(c)).peak;
+  account.snapshot = largest_snapshot(session);
   return account;
 }
 
@@ -60,11 +74,14 @@ StepAccount account_fullest_rank(const TrainConfig& config, int stage, std::int6
   int longest = 0;
   while (shard.local_length(longest) < shard.longest()) ++longest;
   StepAccount fullest;
+  std::size_t snapshot = 0;
   for (const int place : std::set<int>{0, longest, mesh.sequence - 1}) {
     const MeshCoordinate at{.data = mesh.data - 1, .tensor = mesh.tensor - 1, .pipeline = stage, .sequence = place};
     const StepAccount account = account_step(config, at, vocabulary);
     if (account.peak_total > fullest.peak_total) fullest = account;
+    snapshot = std::max(snapshot, account.snapshot);
   }
+  fullest.snapshot = snapshot;
   return fullest;
 }
 

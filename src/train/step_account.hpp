@@ -26,6 +26,9 @@ struct StepAccount {
   std::size_t peak_total = 0;                                        // the most bytes held at one time
   std::size_t reserved = 0;                                          // with the freed blocks that the pool keeps
   std::map<std::pair<std::string, std::string>, CommCount> traffic;  // by group and kind, of the step
+  // What a checkpoint that is written in the background adds to a step: a copy of the rank's share, of the rank of this
+  // stage that writes most if all have parts as large as this one's. It gives way where it does not fit.
+  std::size_t snapshot = 0;
 
   std::size_t peak_of(Memory category) const { return peak[static_cast<std::size_t>(category)]; }
   std::int64_t bytes_sent(const std::string& group) const;  // all kinds together

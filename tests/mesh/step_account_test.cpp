@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "mesh/mesh_case.hpp"
+#include "support/shared_folder.hpp"
 #include "support/world.hpp"
+#include "tensor/device.hpp"
 #include "train/training_step.hpp"
 
 namespace longspan::mesh_test {
@@ -140,6 +142,41 @@ TEST_F(StepAccountTest, EqualsTheRealStepUnderALimit) {
   config.run.memory_limit -= 1;
   EXPECT_THROW(account(), EnvironmentError);
   MemoryPool::instance().set_limit(0);
+}
+
+// A step beside a checkpoint that is being written holds the rank's copy on top, to the byte; no rank's is larger than
+// is accounted.
+TEST_F(StepAccountTest, ASnapshotComesOnTopOfAStep) {
+  if (!device::host_accessible()) GTEST_SKIP() << "the snapshot of a GPU's values is not in the pool";
+  if (world().size() > 4) GTEST_SKIP() << "4 ranks have every kind of holder";
+  const testing::SharedFolder folder(world());
+  MemoryPool& pool = MemoryPool::instance();
+  TrainConfig config = small();
+  config.run.dtype = "bfloat16";
+  config.model.layers = 5;  // with one large matrix more than the last rank, another one writes most
+  config.model.feed_forward = 500;
+  for (const MeshShape& shape : factorisations(world().size())) {
+    config.parallel.zero = shape.data % 2;
+    SCOPED_TRACE(shape.str());
+    const TrainConfig on_mesh = with_mesh(config, shape);
+    const StepAccount account = account_step(on_mesh, me(shape), kVocabulary);
+    Session session(on_mesh, world());
+    session.allocate(true);
+    TrainingStep step(session);
+    step.run(0);
+    const std::size_t before = pool.total().current;
+    CheckpointSave saving(folder.path("a.h5"), session.mesh(), session.store(), &session.optimizer(), {}, true);
+    const std::size_t copy = pool.total().current - before;
+    pool.reset_peak();
+    step.run(1);
+    EXPECT_EQ(pool.total().peak, account.peak_total + copy);
+    saving.finish();
+    const std::size_t snapshot = account_fullest_rank(on_mesh, me(shape).pipeline, kVocabulary).snapshot;
+    const Tensor same = Tensor::empty({static_cast<std::int64_t>(snapshot) / 8}, Dtype::int64);
+    const auto rounded = static_cast<std::int64_t>(pool.total().current - before);
+    const Comm& stage = session.mesh().holders(std::nullopt);
+    EXPECT_EQ(stage.all_reduce_value(static_cast<std::int64_t>(copy), Reduce::max), rounded);
+  }
 }
 
 // Meshes larger than the ranks of this test.

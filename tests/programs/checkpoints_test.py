@@ -84,6 +84,19 @@ class Background(ProgramTest):
                 self.run_program("inspect", f"{one} --compare {other}")
 
 
+    def test_a_limit_that_holds_a_step_holds_a_run_that_saves(self):
+        for ranks, mesh in [(1, ""), (2, "--parallel.data 2 --parallel.zero 1")]:
+            words = f"{STEPS} {mesh} --checkpoint.asynchronous"
+            whole = self.train(f"whole{ranks}", f"{words} false", ranks)
+            limit = int(max(metric(whole, "train/peak_bytes")))
+            result = self.run_program("train", self.training(f"run{ranks}", f"{words} true --run.memory_limit {limit}"), ranks)
+            self.assertEqual(result.out.count("as run.memory_limit has no room for a copy"), 3, result)  # not the last
+            run = self.folder / f"run{ranks}"
+            self.assertLessEqual(max(metric(run, "train/peak_bytes")), limit)
+            self.assertEqual(metric(run, "train/loss"), metric(whole, "train/loss"))
+            self.run_program("inspect", f"{checkpoint(run, 9)} --compare {checkpoint(whole, 9)}")
+
+
 class FullDisk(ProgramTest):
     """A tmpfs of a few hundred KiB in a mount namespace of its own."""
 

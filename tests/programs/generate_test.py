@@ -123,6 +123,11 @@ class Help(ProgramTest):
             self.assertRegex(said, r"limit +1.00 MiB a rank: (enough|too little)")
             self.assertEqual(len(re.findall(r"^ +[0-3] ( +[0-9.]+ [KMGi]*B){7}$", said, re.MULTILINE)), 4, said)
             self.assertRegex(said, r"stage +pipeline +sequence +replicas")
+            self.assertNotIn("checkpoint", said)  # it is saved at the end alone
+        words = f"{mesh} --checkpoint.every 2 --checkpoint.asynchronous"
+        said = {way: self.run_program("train", self.training("run", f"{words} {way} --dry-run")).out for way in ["true", "false"]}
+        self.assertRegex(said["true"], r"checkpoint +a copy of up to [0-9.]+ KiB on top")
+        self.assertNotIn("checkpoint", said["false"])
 
     def test_a_dry_run_refuses_what_the_run_would(self):
         result = self.run_program("train", self.training("run", "--data.sequence_length 99999 --dry-run"), 2, expected=2)

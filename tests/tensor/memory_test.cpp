@@ -101,5 +101,22 @@ TEST(FormatBytes, PicksAUnit) {
   EXPECT_EQ(format_bytes(312.0 * 1024 * 1024), "312.0 MiB");
 }
 
+TEST_F(MemoryPoolTest, WhatIsSpareGivesWayToATensorThatWouldNotFit) {
+  Tensor spare = make(4096);
+  int calls = 0;
+  pool().set_spare([&] {
+    ++calls;
+    spare = Tensor();
+  });
+  pool().set_limit(pool().total().current + 8192);
+  const Tensor beside = make(8192);
+  EXPECT_EQ(calls, 0);
+  const Tensor instead = make(4096);
+  EXPECT_EQ(calls, 1);
+  EXPECT_FALSE(spare.defined());
+  EXPECT_THROW(make(8), EnvironmentError);
+  EXPECT_EQ(calls, 1);
+}
+
 }  // namespace
 }  // namespace longspan::testing
