@@ -66,9 +66,17 @@ void check_shape(const Handle& file, const std::string& group, const CatalogueEn
                   entry.shape.str(), mend);
 }
 
+// Where parameters are read from: master weights where there are any.
+std::string weights_group(const Handle& file) {
+  return hdf5::has_link(file, "optimizer") && hdf5::has_link(file, kMaster) ? kMaster : "model";
+}
+
 void check_model(const Handle& file, const std::vector<CatalogueEntry>& entries, const Optimizer* optimizer,
                  const std::string& path) {
-  for (const auto& entry : entries) check_shape(file, "model", entry, path);
+  for (const auto& entry : entries) {
+    check_shape(file, "model", entry, path);
+    check_shape(file, weights_group(file), entry, path);
+  }
   for (const auto& dataset : list_datasets(file, path)) {
     const bool known = !dataset.name.starts_with("/model/") ||
                        std::ranges::any_of(entries, [&](const auto& e) { return dataset.name == "/model/" + e.name; });
@@ -131,8 +139,7 @@ void read_state(const Handle& file, const std::string& name, const Parameter& p,
 // One parameter with, where the optimizer keeps any, its master weights.
 void read_weights(const Handle& file, const ParameterStore& store, const Parameter& p, const Optimizer* optimizer,
                   const std::string& path) {
-  const std::string group = hdf5::has_link(file, "optimizer") && hdf5::has_link(file, kMaster) ? kMaster : "model";
-  const std::string name = group + "/" + p.info().name;
+  const std::string name = weights_group(file) + "/" + p.info().name;
   if (shards_values(store.zero())) {
     read_into(file, name, p, p.owned(), store.owned_values(p), path);
   } else {
@@ -183,7 +190,7 @@ std::int64_t check_chosen(const Handle& file, const std::vector<CatalogueEntry>&
   std::int64_t chosen = 0;
   for (const auto& entry : entries) {
     if (!fits_any(entry.name, patterns)) continue;
-    check_shape(file, "model", entry, path, "change [model], or leave it out with checkpoint.load_only");
+    check_shape(file, weights_group(file), entry, path, "change [model], or leave it out with checkpoint.load_only");
     ++chosen;
   }
   return chosen;

@@ -95,7 +95,12 @@ DatasetInfo describe_dataset(hid_t dataset, const std::string& name, const std::
 }
 
 Dtype stored_dtype(hid_t dataset, const std::string& path) {
-  return parse_float_dtype(hdf5::read_text(dataset, "dtype", path), "attribute 'dtype' in " + path + ":");
+  const Dtype dtype = parse_float_dtype(hdf5::read_text(dataset, "dtype", path), "attribute 'dtype' in " + path + ":");
+  const Handle type(H5Dget_type(dataset), H5Tclose);
+  if (H5Tequal(type, file_type(dtype)) <= 0) {
+    throw UserError("a dataset of {} says that it is {}, but holds {}", path, to_string(dtype), type_name(type));
+  }
+  return dtype;
 }
 
 std::vector<std::int64_t> stored_dims(hid_t dataset) {

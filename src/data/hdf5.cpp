@@ -163,8 +163,9 @@ void write_bytes(hid_t object, const std::string& name, const std::string& value
 
 std::string read_text(hid_t object, const std::string& name, const std::string& path) {
   const Handle attribute = open_attribute(object, name, path);
-  const Handle type(H5Aget_type(attribute), H5Tclose);
-  if (H5Tget_class(type) != H5T_STRING) throw UserError("attribute '{}' of {} is no text", name, path);
+  const Handle type(H5Aget_type(attribute), H5Tclose), space(H5Aget_space(attribute), H5Sclose);
+  if (H5Tget_class(type) != H5T_STRING || H5Sget_simple_extent_npoints(space) != 1)
+    throw UserError("attribute '{}' of {} is no text", name, path);
   if (H5Tis_variable_str(type) > 0) {
     char* text = nullptr;
     check(H5Aread(attribute, type, &text), "read attribute '" + name + "' of", path);

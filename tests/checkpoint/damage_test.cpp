@@ -176,6 +176,59 @@ TEST_F(Damage, AnotherFormatVersionIsRefused) {
   EXPECT_THAT(loading(path), HasSubstr("has format version 3, but this program reads version 2"));
 }
 
+// Files that only another program writes: the footer is right, a dataset is not what its neighbours say.
+class Forged : public Damage {
+ protected:
+  Forged() {
+    path = folder.write("forged.h5", content);
+    if (world().rank() == 0) {
+      file = hdf5::Handle(H5Fopen(path.c_str(), H5F_ACC_RDWR, hdf5::file_access()), H5Fclose);
+    }
+  }
+  // A dataset in place of one of the same name, on rank 0.
+  void replace(const std::string& name, const std::vector<std::int64_t>& dims, hid_t type, const std::string& dtype) {
+    if (!file.open()) return;
+    if (hdf5::has_link(file, name)) H5Ldelete(file, name.c_str(), H5P_DEFAULT);
+    hdf5::write_text(create_dataset(file, name, dims, type, path), "dtype", dtype, path);
+  }
+  // The error of a load that passes the checksums over, as a forger could have made them right.
+  std::string loading_unverified() {
+    file = {};
+    if (world().rank() == 0) append_footer(path, {});
+    world().barrier();
+    return common_sentence<UserError>([&] { load_checkpoint(path, mesh, model.store, &model.optimizer, true); });
+  }
+
+  std::string path;
+  hdf5::Handle file;
+};
+
+TEST_F(Forged, MasterWeightsOfAnotherShapeAreRefused) {
+  if (file.open()) H5Gcreate2(file, "optimizer/master", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  replace("optimizer/master/embedding.weight", {3}, H5T_IEEE_F32LE, "float32");
+  EXPECT_THAT(loading_unverified(),
+              HasSubstr("holds another model: embedding.weight is [3], this configuration wants"));
+}
+
+TEST_F(Forged, ADatasetOfAnotherTypeThanItsDtypeIsRefused) {
+  replace("model/norm.weight", {6}, H5T_STD_U16LE, "float64");
+  EXPECT_THAT(loading_unverified(), HasSubstr("says that it is float64, but holds uint16"));
+}
+
+TEST_F(Forged, SeveralTextsAreNoText) {
+  if (file.open()) {
+    const hdf5::Handle state(H5Gopen2(file, "state", H5P_DEFAULT), H5Gclose), type(H5Tcopy(H5T_C_S1), H5Tclose);
+    const hsize_t count = 64;
+    const hdf5::Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Adelete(state, "tokenizer");
+    const std::vector<const char*> texts(count, "byte");
+    const hdf5::Handle attribute(H5Acreate2(state, "tokenizer", type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+    H5Awrite(attribute, type, texts.data());
+  }
+  EXPECT_THAT(loading_unverified(), HasSubstr("attribute 'tokenizer' of " + path + " is no text"));
+}
+
 TEST_F(Damage, OfABrokenLoadNothingReachesTheModel) {
   std::string bad = content;
   bad[find("/optimizer/v/norm.weight")] ^= 0x10;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <vector>
 
@@ -25,6 +26,21 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream in(line);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+void write_texts(hid_t holder, const std::string& name, const std::vector<std::string>& texts) {
+  std::vector<const char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(text.c_str());
+  const hsize_t count = pointers.size();
+  const Handle type(H5Tcopy(H5T_C_S1), H5Tclose), space(H5Screate_simple(1, &count, nullptr), H5Sclose);
+  H5Tset_size(type, H5T_VARIABLE);
+  const Handle attribute(H5Acreate2(holder, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  if (attribute.open()) H5Awrite(attribute, type, pointers.data());
+}
+
 void edit_attribute(hid_t file, std::istringstream& words, const std::string& path) {
   std::string object, name, kind, rest;
   words >> object >> name >> kind;
@@ -37,6 +53,7 @@ void edit_attribute(hid_t file, std::istringstream& words, const std::string& pa
   if (kind == "real") hdf5::write_real(holder, name, std::strtod(rest.c_str(), nullptr), path);
   if (kind == "text") hdf5::write_text(holder, name, rest, path);
   if (kind == "bytes" && !rest.empty()) hdf5::write_bytes(holder, name, rest, path);
+  if (kind == "texts") write_texts(holder, name, words_of(rest));
 }
 
 hid_t type_of(const std::string& name) {
