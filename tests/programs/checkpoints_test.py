@@ -155,41 +155,74 @@ class FullDisk(ProgramTest):
 
 
 class Killed(ProgramTest):
+    """LONGSPAN_KILLS moments, shared by the meshes; after each one the run is started again as it was."""
+
     def test_killed_at_any_moment_a_run_ends_with_the_same_losses(self):
         chance = random.Random(7)
         words = "--run.steps 24 --checkpoint.every 1 --checkpoint.keep 2 --model.dropout 0.1"
-        for ranks, mesh in [(1, ""), (2, "--parallel.data 2")]:
+        meshes = [(1, ""), (2, "--parallel.data 2"), (2, "--parallel.data 2 --parallel.zero 2")]
+        for ranks, mesh in meshes:
             begin = time.monotonic()
-            whole = self.train(f"whole{ranks}", f"{words} {mesh}", ranks)
+            whole = self.train(f"whole{ranks}", f"{words} {mesh} --run.resume never", ranks)
             length = time.monotonic() - begin
-            run, kills, rounds = self.folder / f"run{ranks}", 0, 0
-            while kills < KILLS // 2:
+            run, kills, writing, rounds = self.folder / f"run{ranks}", 0, 0, 0
+            while kills < KILLS / len(meshes):
                 rounds += 1
-                shutil.rmtree(run, ignore_errors=True)  # a new run, killed until it ends
+                shutil.rmtree(run, ignore_errors=True)  # a new run, killed until it ends or there were enough
+                newest = 0
                 while True:
                     process = start("train", self.training(run.name, f"{words} {mesh}"), ranks)
-                    time.sleep(chance.uniform(0, length))
-                    killed = self.kill_ranks(run)
-                    kills += killed > 0
+                    killed = False
+                    if kills < KILLS / len(meshes):
+                        self.wait(process, run, newest, length, chance)
+                        killed = self.kill(run, chance)
+                        kills += killed
                     result = finish(process)
+                    self.assertNotIn("is damaged", result.out)
                     if result.code == 0:
                         break
-                    self.assertGreater(killed, 0, result)
+                    self.assertTrue(killed, result)
+                    writing += any(run.glob("checkpoints/*.tmp"))
+                    newest = self.expect_newest(run, newest)
                 self.assertEqual(metric(run, "train/step"), list(range(1, 25)))
                 self.assertEqual(metric(run, "train/loss"), metric(whole, "train/loss"))
                 self.assertEqual(parameters(checkpoint(run, 24)), parameters(checkpoint(whole, 24)))
-            print(f"{ranks} ranks: {kills} kills in {rounds} runs")
+            print(f"{ranks} ranks {mesh}: {kills} kills, {writing} of them while a checkpoint was written, in {rounds} runs")
 
-    def kill_ranks(self, run) -> int:
-        """Kills the ranks of a run, not their launcher, and returns how many there were."""
-        killed = 0
+    def wait(self, process, run, newest: int, length: float, chance: random.Random):
+        """For any time, or until the checkpoint of one of the next steps is being written, or was."""
+        if chance.random() < 0.5:
+            return time.sleep(chance.uniform(0, length))
+        file = checkpoint(run, newest + chance.randint(1, 4))
+        while process.poll() is None and not (os.path.exists(f"{file}.tmp") or os.path.exists(file)):
+            pass
+
+    def expect_newest(self, run, before: int) -> int:
+        """The step of the newest checkpoint, which is none that was there before, nor lost: the last two are there."""
+        steps = sorted(int(file.stem[5:]) for file in run.glob("checkpoints/*.h5"))
+        if before > 0:
+            self.assertGreaterEqual(len(steps), min(2, before))
+            self.assertGreaterEqual(steps[-1], before)
+        for file in run.glob("checkpoints/*.h5"):
+            self.run_program("inspect", f"{file} --verify")
+        return steps[-1] if steps else 0
+
+    def kill(self, run, chance: random.Random) -> bool:
+        """One of a run's ranks or all of them, not their launcher; False where none is there."""
+        ranks = []
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 words = (process / "cmdline").read_bytes().split(b"\0")
-                if words[0].endswith(b"longspan-train") and {str(self.folder).encode(), run.name.encode()} <= set(words):
-                    os.kill(int(process.name), signal.SIGKILL)
-                    killed += 1
             except OSError:  # it has ended meanwhile
+                continue
+            if words[0].endswith(b"longspan-train") and {str(self.folder).encode(), run.name.encode()} <= set(words):
+                ranks.append(int(process.name))
+        killed = False
+        for rank in ranks if chance.random() < 0.5 else chance.sample(ranks, min(1, len(ranks))):
+            try:
+                os.kill(rank, signal.SIGKILL)
+                killed = True
+            except ProcessLookupError:
                 pass
         return killed
 
