@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/fuzz/run.sh [SECONDS [TARGET...]]: AFL++ searches for inputs that crash, hang or leak in the readers of files, for
-# 600 s each, from the inputs kept in tests/fuzz/corpus. Ends with 1 if it found any; they lie in build-fuzz/found, as do
-# the new inputs that are worth keeping. Needs AFL++ and clang with its sanitizers and OpenMP (Debian: afl++,
+# 600 s each, from the inputs kept in tests/fuzz/corpus. Ends with 1 if it found any; they lie in build-fuzz/found. As few
+# inputs as reach all that was reached are in build-fuzz/found/TARGET/kept, to go into the corpus. Needs AFL++ and clang with its sanitizers and OpenMP (Debian: afl++,
 # libclang-rt-19-dev, libomp-19-dev), which the project's image leaves out.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -27,6 +27,8 @@ for target in "${targets[@]}"; do
   mkdir -p "$found"
   container/run afl-fuzz -V "$seconds" -t 5000 -m none -i "tests/fuzz/corpus/$target" -o "$found" \
     -x "tests/fuzz/$target.dict" "build-fuzz/bin/fuzz_$target" > "$found/afl.log" 2>&1 ||
+    { tail -n 20 "$found/afl.log" >&2; exit 3; }
+  container/run afl-cmin -t 5000 -m none -i "$found/default/queue" -o "$found/kept" -- "build-fuzz/bin/fuzz_$target" >> "$found/afl.log" 2>&1 ||
     { tail -n 20 "$found/afl.log" >&2; exit 3; }
   leaks=0
   for input in "$found"/default/queue/id:*; do
