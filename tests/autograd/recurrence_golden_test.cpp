@@ -5,6 +5,7 @@
 #include "autograd/functions/gates.hpp"
 #include "autograd/functions/recurrence.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/recurrence/split_recurrence.hpp"
 #include "reference/recurrence.hpp"
 #include "support/compare.hpp"
 #include "support/world.hpp"
@@ -62,22 +63,33 @@ TEST_P(Golden, GatedLinearAttention) {
   expect_near("dx", x.gradient(), {0, 0, -0.08383010, -0.00966998, 0.00160606, -0.00237717, 0.00225675, -0.01134050});
 }
 
+// One rank's run with what it runs over, from state zero.
+struct RankRun {
+  RankRun(const ops::RecurrenceSettings& s, const ops::RecurrenceInput& in) : settings(s), input(in) {
+    split.advance(ops::zero_state(settings, input));
+  }
+  ops::RecurrenceSettings settings;
+  ops::RecurrenceInput input;
+  ops::SplitRecurrence split{settings, input};
+};
+
 // Two ranks of two tokens: what each does to a state, forward and backward.
 TEST_P(Golden, MapsOfTheRunsOfGatedLinearAttention) {
   Tape tape(false);
   const auto run = [&](std::int64_t first) {
     const Variable g = log_sigmoid(tape, rows(kGateLogits, 2, first, 2), 2);
-    return ops::Recurrence(settings(), {rows(kQueries, 2, first, 2).value(),
-                                        rows(kKeys, 2, first, 2).value(),
-                                        rows(kValues, 2, first, 2).value(),
-                                        g.value(),
-                                        {},
-                                        one_document(2)});
+    return RankRun(settings(), {rows(kQueries, 2, first, 2).value(),
+                                rows(kKeys, 2, first, 2).value(),
+                                rows(kValues, 2, first, 2).value(),
+                                g.value(),
+                                {},
+                                one_document(2)});
   };
-  ops::Recurrence left = run(0), right = run(2);
+  RankRun left_run = run(0), right_run = run(2);
+  ops::SplitRecurrence &left = left_run.split, &right = right_run.split;
   expect_near("rank 0", left.map(), {0.36612396, 0.42355717, 0.58753103, -0.13695293, 1.00400780, 0.35277583});
   expect_near("rank 1", right.map(), {0.53515007, 0.41064796, 0.39055020, -0.44117803, 0.80542622, 0.01044260});
-  right.enter(left.final_state());
+  right.advance(left.final_state());
   expect_near("S_4", right.final_state(), {0.70496747, -0.51446840, 1.21771998, 0.15530927});
   right.start_backward(rows(kWeights, 2, 2, 2).value());
   expect_near("G_1", right.adjoint_map(right.map()),
@@ -126,15 +138,16 @@ TEST_P(Golden, MapsOfTheRunsOfDeltaNet) {
   const auto run = [&](std::int64_t first) {
     const Variable q = l2_norm(tape, rows(kQueries, 2, first, 2), 1), k = l2_norm(tape, rows(kKeys, 2, first, 2), 1);
     const Variable beta = sigmoid(tape, rows(kStrengthLogits, 1, first, 2), 1);
-    return ops::Recurrence(settings(), {q.value(), k.value(), rows(kValues, 2, first, 2).value(),
-                                        Tensor::zeros({1, 2, 1}, Dtype::float64), beta.value(), one_document(2)});
+    return RankRun(settings(), {q.value(), k.value(), rows(kValues, 2, first, 2).value(),
+                                Tensor::zeros({1, 2, 1}, Dtype::float64), beta.value(), one_document(2)});
   };
-  ops::Recurrence left = run(0), right = run(2);
+  RankRun left_run = run(0), right_run = run(2);
+  ops::SplitRecurrence &left = left_run.split, &right = right_run.split;
   expect_near("rank 0", left.map(),
               {0.68128692, -0.19900067, -0.15490232, 0.76843954, 0.16482315, -0.12094202, 0.24927421, 0.10000802});
   expect_near("rank 1", right.map(),
               {0.47416388, -0.33456343, -0.20009465, 0.57132413, 0.19029441, -0.28410994, 0.47346552, 0.12479702});
-  right.enter(left.final_state());
+  right.advance(left.final_state());
   expect_near("S_4", right.final_state(), {0.18504956, -0.37491530, 0.58290166, 0.20613387});
   right.start_backward(rows(kWeights, 2, 2, 2).value());
   expect_near("G_1", right.adjoint_map(right.map()),

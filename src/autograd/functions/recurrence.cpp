@@ -2,6 +2,7 @@
 
 #include "comm/rank_scan.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/recurrence/split_recurrence.hpp"
 
 namespace longspan {
 namespace {
@@ -25,13 +26,43 @@ RankScan start_scan(const Comm& axis, const ops::AffineMapSizes& sizes, const Te
   return RankScan(axis, affine, map, state, reversed, method);
 }
 
-void give_gradient(const Variable& x, const Tensor& chunks, std::int64_t heads, const ops::ChunkSizes& size) {
-  if (!x.defined() || !x.needs_gradient()) return;
-  const auto dx = x.gradient_slot();
-  ops::from_chunks(chunks, heads, size, dx.tensor, dx.accumulate);
+ops::GradientRows rows_for(const Variable& x) {
+  if (!x.defined() || !x.needs_gradient()) return {};
+  const auto slot = x.gradient_slot();
+  return {slot.tensor, slot.accumulate};
+}
+
+ops::RecurrenceGradients gradients_of(const RecurrenceVariables& in) {
+  return {rows_for(in.q), rows_for(in.k), rows_for(in.v), rows_for(in.log_decay), rows_for(in.beta)};
 }
 
 Tensor output_like(const RecurrenceVariables& in) { return Tensor::empty(in.v.value().shape(), in.v.value().dtype()); }
+
+// Forward and backward where the run is one of several over `axis`; `map` and the state that enters are kept between.
+void forward_over_ranks(const ops::RecurrenceSettings& settings, const ops::RecurrenceInput& in, const Comm& axis,
+                        const Tensor& o, Tensor& map, Tensor& state) {
+  ops::SplitRecurrence run(settings, in);
+  state = ops::zero_state(settings, in);
+  run.advance(state);
+  map = run.map();
+  RankScan scan = start_scan(axis, run.sizes(), map, state, settings.reversed);
+  run.make_output();
+  run.enter(scan.finish());
+  run.write_output(o);
+}
+
+void backward_over_ranks(const ops::RecurrenceSettings& settings, const ops::RecurrenceInput& in, const Comm& axis,
+                         const Tensor& dout, const Tensor& map, const Tensor& state,
+                         const ops::RecurrenceGradients& gradients) {
+  ops::SplitRecurrence run(settings, in);
+  run.advance(state);
+  run.start_backward(dout);
+  RankScan scan =
+      start_scan(axis, run.sizes(), run.adjoint_map(map), ops::zero_state(settings, in), !settings.reversed);
+  run.backward_queries();
+  run.leave(scan.finish());
+  run.write_gradients(gradients);
+}
 
 }  // namespace
 
@@ -39,49 +70,28 @@ Variable recurrence(Tape& tape, const ops::RecurrenceSettings& settings, const R
                     const Tensor& documents, const Comm& axis) {
   const Variable o(output_like(in));
   Tensor map, state;
-  {
-    ops::Recurrence run(settings, input_of(in, documents));
-    if (axis.size() > 1) {
-      map = run.map();
-      state = run.zero_state();
-      RankScan scan = start_scan(axis, run.sizes(), map, state, settings.reversed);
-      run.compute_output();
-      run.enter(scan.finish());
-    } else {
-      run.compute_output();
-    }
-    run.write_output(o.value());
+  if (axis.size() > 1) {
+    forward_over_ranks(settings, input_of(in, documents), axis, o.value(), map, state);
+  } else {
+    const ops::RecurrenceInput input = input_of(in, documents);
+    ops::recurrence_forward(settings, input, ops::zero_state(settings, input), o.value());
   }
   tape.record("recurrence", [=, &axis] {
-    ops::Recurrence run(settings, input_of(in, documents));
-    if (axis.size() > 1) run.enter(state);
-    run.start_backward(o.take_gradient());
+    const ops::RecurrenceInput input = input_of(in, documents);
+    const Tensor dout = o.take_gradient();
     if (axis.size() > 1) {
-      const Tensor adjoint = run.adjoint_map(map);
-      RankScan scan = start_scan(axis, run.sizes(), adjoint, run.zero_state(), !settings.reversed);
-      run.backward_queries();
-      run.leave(scan.finish());
+      backward_over_ranks(settings, input, axis, dout, map, state, gradients_of(in));
     } else {
-      run.backward_queries();
+      ops::recurrence_backward(settings, input, dout, gradients_of(in));
     }
-    const ops::Recurrence::Gradients g = run.finish_backward();
-    give_gradient(in.q, g.q, settings.key_heads, run.chunks());
-    give_gradient(in.k, g.k, settings.key_heads, run.chunks());
-    give_gradient(in.v, g.v, settings.heads, run.chunks());
-    give_gradient(in.log_decay, g.log_decay, settings.heads, run.chunks());
-    give_gradient(in.beta, g.beta, settings.heads, run.chunks());
   });
   return o;
 }
 
 Tensor extend_recurrence(const ops::RecurrenceSettings& settings, const RecurrenceVariables& in,
                          const Tensor& documents, const Tensor& state) {
-  ops::Recurrence run(settings, input_of(in, documents));
-  run.compute_output();
-  run.enter(state);
   const Tensor o = output_like(in);
-  run.write_output(o);
-  ops::copy(run.final_state(), state);
+  ops::recurrence_forward(settings, input_of(in, documents), state, o);
   return o;
 }
 

@@ -1,5 +1,6 @@
 #include "ops/recurrence/chunks.hpp"
 
+#include "ops/recurrence/chunk_place.hpp"
 #include "ops/rows.hpp"
 #include "tensor/dispatch.hpp"
 
@@ -11,16 +12,17 @@ void to_chunks_kernel(const Tensor& x, std::int64_t x_heads, const ChunkSizes& s
   using A = accumulation_t<T>;
   const T* const in = x.data<T>();
   A* const out = chunks.data<A>();
-  const std::int64_t H = size.heads, length = size.length, C = size.chunk, R = size.rows(), share = H / x_heads;
-  const std::int64_t W = chunks.dim(-1), first = size.first(), stride = size.step() * x_heads * W;
+  const ChunkPlace place(size);
+  const std::int64_t share = size.heads / x_heads, W = chunks.dim(-1);
+  const std::int64_t first = size.first(), step = size.step(), stride = step * x_heads * W;
   for_rows(
-      "longspan::ops::to_chunks", size.count() * R, KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
-        const std::int64_t n = row / R, b = row % R / H, h = row % H / share;
-        const T* const from = in + ((b * length + first) * x_heads + h) * W + n * C * stride;
-        A* const to = out + row * C * W;
-        const std::int64_t present = length - n * C;
-        for_grid(team, static_cast<int>(C), static_cast<int>(W),
-                 [&](int i, int w) { to[i * W + w] = i < present ? A(from[i * stride + w]) : A(0); });
+      "longspan::ops::to_chunks", size.count() * size.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
+        const std::int64_t row = place.sequence(chunk) * place.length + first + step * place.first(chunk);
+        const T* const from = in + (row * x_heads + place.head(chunk) / share) * W;
+        A* const to = out + chunk * place.C * W;
+        const auto present = static_cast<int>(place.positions(chunk));
+        for_grid(team, present, static_cast<int>(W), [&](int i, int w) { to[i * W + w] = A(from[i * stride + w]); });
+        for_columns(team, static_cast<int>((place.C - present) * W), [&](int i) { to[present * W + i] = A(0); });
       });
 }
 
@@ -30,17 +32,21 @@ void from_chunks_kernel(const Tensor& chunks, std::int64_t x_heads, const ChunkS
   using A = accumulation_t<T>;
   const A* const in = chunks.data<A>();
   T* const out = x.data<T>();
-  const std::int64_t H = size.heads, length = size.length, C = size.chunk, R = size.rows(), share = H / x_heads;
-  const std::int64_t W = chunks.dim(-1), first = size.first(), step = size.step();
+  const ChunkPlace place(size);
+  const std::int64_t share = size.heads / x_heads, W = chunks.dim(-1);
+  const std::int64_t first = size.first(), step = size.step(), stride = step * x_heads * W;
   for_rows(
-      "longspan::ops::from_chunks", size.batch * length, KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
-        const std::int64_t b = row / length, t = first + step * (row % length), n = t / C;
-        const A* const from = in + ((n * R + b * H) * C + t % C) * W;
-        T* const to = out + row * x_heads * W;
-        for_grid(team, static_cast<int>(x_heads), static_cast<int>(W), [&](int h, int w) {
+      "longspan::ops::from_chunks", size.count() * size.rows() / share,
+      KOKKOS_LAMBDA(const Team& team, std::int64_t group) {
+        const std::int64_t chunk = group * share, other = place.C * W;
+        const std::int64_t row = place.sequence(chunk) * place.length + first + step * place.first(chunk);
+        const A* const from = in + chunk * other;
+        T* const to = out + (row * x_heads + place.head(chunk) / share) * W;
+        for_grid(team, static_cast<int>(place.positions(chunk)), static_cast<int>(W), [&](int i, int w) {
           A sum = 0;
-          for (std::int64_t s = 0; s < share; ++s) sum += from[(h * share + s) * C * W + w];
-          to[h * W + w] = T(accumulate ? A(to[h * W + w]) + sum : sum);
+          for (std::int64_t s = 0; s < share; ++s) sum += from[s * other + i * W + w];
+          T& value = to[i * stride + w];
+          value = T(accumulate ? A(value) + sum : sum);
         });
       });
 }

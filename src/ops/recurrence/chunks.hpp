@@ -1,10 +1,12 @@
-// One rank's run of tokens, cut into chunks of C positions: rows [B, T, Hx W] <-> chunks [N, B H, C, W] in the
-// accumulation dtype, N = ceil(T / C); in `reversed` order the last row comes first. Chunk after chunk is contiguous,
-// so that one batched product runs over all heads of a chunk or over all chunks. Positions behind T are zero.
+// One rank's run of tokens, cut into chunks of C positions: rows [B, T, Hx W] <-> chunks [N, R, C, W] in the
+// accumulation dtype, of which N = ceil(T / C) and R = B H, or those of a window; in `reversed` order the last row
+// comes first. Chunk after chunk is contiguous, so that one batched product runs over all heads of a chunk or over all
+// chunks. Positions behind T are zero.
 #pragma once
 
 #include <cstdint>
 
+#include "layout/split.hpp"
 #include "ops/matmul.hpp"
 #include "tensor/tensor.hpp"
 
@@ -13,8 +15,17 @@ namespace longspan::ops {
 struct ChunkSizes {
   std::int64_t batch = 0, heads = 0, length = 0, chunk = 1;
   bool reversed = false;
-  std::int64_t count() const { return (length + chunk - 1) / chunk; }  // N
-  std::int64_t rows() const { return batch * heads; }                  // R = B H
+  Range rows_shown, chunks_shown;  // the window: of B H (sequence, head) pairs and of the run's chunks
+
+  static ChunkSizes whole(std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t chunk,
+                          bool reversed) {
+    return {batch, heads, length, chunk, reversed, {0, batch * heads}, {0, (length + chunk - 1) / chunk}};
+  }
+  ChunkSizes window(const Range& rows, const Range& chunks) const {
+    return {batch, heads, length, chunk, reversed, rows, chunks};
+  }
+  std::int64_t count() const { return chunks_shown.size(); }  // N
+  std::int64_t rows() const { return rows_shown.size(); }     // R
   // Row of the t-th position: first() + step() t, and the other way round.
   std::int64_t first() const { return reversed ? length - 1 : 0; }
   std::int64_t step() const { return reversed ? -1 : 1; }
@@ -22,7 +33,7 @@ struct ChunkSizes {
 
 // Heads of x may be fewer: each then serves H / Hx neighbours.
 Tensor to_chunks(const Tensor& x, std::int64_t x_heads, const ChunkSizes& size);
-// x = or += (with `accumulate`) the chunks; summed over the heads that share one.
+// x = or += (with `accumulate`) the chunks; summed over the heads that share one, all of which the window shows.
 void from_chunks(const Tensor& chunks, std::int64_t x_heads, const ChunkSizes& size, const Tensor& x,
                  bool accumulate = false);
 

@@ -1,34 +1,23 @@
 #include "ops/recurrence/decay.hpp"
 
 #include "ops/math.hpp"
+#include "ops/recurrence/chunk_place.hpp"
 #include "ops/rows.hpp"
 #include "tensor/dispatch.hpp"
 
 namespace longspan::ops {
 namespace {
 
-// Where a chunk of a head lies, for kernels.
-struct Place {
+struct Place : ChunkPlace {
   const std::int32_t* documents;
-  std::int64_t H, length, C, R, G;
+  std::int64_t G;
 
   explicit Place(const Decays& d)
-      : documents(d.documents.data<std::int32_t>()),
-        H(d.size.heads),
-        length(d.size.length),
-        C(d.size.chunk),
-        R(d.size.rows()),
-        G(d.sums.dim(-1)) {}
+      : ChunkPlace(d.size), documents(d.documents.data<std::int32_t>()), G(d.sums.dim(-1)) {}
 
-  KOKKOS_INLINE_FUNCTION std::int64_t first(std::int64_t chunk) const { return chunk / R * C; }
   // Document rows of the chunk's sequence.
   KOKKOS_INLINE_FUNCTION const std::int32_t* starts(std::int64_t chunk) const {
-    return documents + chunk % R / H * length;
-  }
-  // Rows of the chunk that are there.
-  KOKKOS_INLINE_FUNCTION std::int64_t rows(std::int64_t chunk) const {
-    const std::int64_t left = length - first(chunk);
-    return left < C ? left : C;
+    return documents + sequence(chunk) * length;
   }
 };
 
@@ -39,7 +28,7 @@ void sums_kernel(const Decays& d, const Tensor& log_decay) {
   double* const out = d.sums.data<double>();
   for_rows(
       "longspan::ops::decay_sums", d.size.count() * place.R, KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
-        const std::int64_t C = place.C, G = place.G, first = place.first(chunk), rows = place.rows(chunk);
+        const std::int64_t C = place.C, G = place.G, first = place.first(chunk), rows = place.positions(chunk);
         const std::int32_t* const starts = place.starts(chunk);
         for_columns(team, static_cast<int>(G), [&](int j) {
           double sum = 0;
@@ -60,7 +49,7 @@ void through_kernel(const Decays& d) {
   for_rows(
       "longspan::ops::decay_through", d.size.count() * place.R, KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
         const std::int64_t C = place.C, G = place.G, first = place.first(chunk);
-        const bool whole = place.starts(chunk)[first + place.rows(chunk) - 1] < first;
+        const bool whole = place.starts(chunk)[first + place.positions(chunk) - 1] < first;
         for_columns(team, static_cast<int>(G), [&](int j) {
           out[chunk * G + j] = whole ? math::exp(A(sums[((chunk + 1) * C - 1) * G + j])) : A(0);
         });
@@ -77,7 +66,7 @@ void from_start_kernel(const Decays& d, double factor, const Tensor& x, const Te
   for_rows(
       "longspan::ops::decay_from_start", x.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
         const std::int64_t chunk = row / place.C, i = row % place.C, first = place.first(chunk), G = place.G;
-        const bool seen = i < place.rows(chunk) && place.starts(chunk)[first + i] < first;
+        const bool seen = i < place.positions(chunk) && place.starts(chunk)[first + i] < first;
         const A f = seen ? A(factor) : A(0);
         const double* const b = sums + row * G;
         if (G == 1) {
@@ -100,7 +89,7 @@ void to_end_kernel(const Decays& d, const Tensor& x, const Tensor& y) {
   for_rows(
       "longspan::ops::decay_to_end", x.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
         const std::int64_t C = place.C, chunk = row / C, i = row % C, first = place.first(chunk), G = place.G;
-        const bool kept = first + i >= place.starts(chunk)[first + place.rows(chunk) - 1];
+        const bool kept = first + i >= place.starts(chunk)[first + place.positions(chunk) - 1];
         const A f = kept ? A(1) : A(0);
         const double *const b = sums + row * G, *const end = sums + ((chunk + 1) * C - 1) * G;
         if (G == 1) {
@@ -150,7 +139,7 @@ void mask_kernel(const Decays& d, double factor, bool strict, bool decayed, cons
   for_rows(
       "longspan::ops::mask_scores", x.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
         const std::int64_t C = place.C, chunk = row / C, i = row % C, first = place.first(chunk);
-        const std::int64_t end = i >= place.rows(chunk) ? 0 : strict ? i : i + 1;
+        const std::int64_t end = i >= place.positions(chunk) ? 0 : strict ? i : i + 1;
         const std::int64_t begin = end == 0 ? 0 : place.starts(chunk)[first + i] - first;
         const double* const b = sums + chunk * C * place.G;
         A* const scores = out + row * C;
@@ -223,7 +212,7 @@ void gradient_kernel(const Decays& d, const Tensor& dsums, const Tensor& dlog) {
   for_rows(
       "longspan::ops::log_decay_gradient", d.size.count() * place.R,
       KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
-        const std::int64_t C = place.C, G = place.G, first = place.first(chunk), rows = place.rows(chunk);
+        const std::int64_t C = place.C, G = place.G, first = place.first(chunk), rows = place.positions(chunk);
         const std::int32_t* const starts = place.starts(chunk);
         for_columns(team, static_cast<int>(G), [&](int j) {
           double sum = 0;

@@ -1,0 +1,165 @@
+#include "ops/recurrence/block.hpp"
+
+#include "ops/elementwise.hpp"
+#include "ops/recurrence/scores.hpp"
+
+namespace longspan::ops {
+namespace {
+
+Tensor at(const Tensor& t, std::int64_t n) {
+  const Tensor one = t.slice(n, 1);
+  return one.reshape({t.dim(1), t.dim(2), t.dim(3)});
+}
+
+void give(const Tensor& chunks, std::int64_t heads, const ChunkSizes& size, const GradientRows& to) {
+  if (to.rows.defined()) from_chunks(chunks, heads, size, to.rows, to.accumulate);
+}
+
+}  // namespace
+
+RecurrenceBlock::RecurrenceBlock(const RecurrenceSettings& settings, const RecurrenceInput& in,
+                                 const ChunkSizes& window)
+    : settings_(settings),
+      input_(in),
+      size_(window),
+      sizes_(map_sizes(settings, in)),
+      k_(to_chunks(in.k, settings.key_heads, size_)),
+      v_(to_chunks(in.v, settings.heads, size_)),
+      decays_(make_decays(to_chunks(in.log_decay, settings.heads, size_), in.documents, size_)) {
+  if (in.beta.defined()) {
+    delta_ = make_delta_chunks(decays_, to_chunks(in.beta, settings.heads, size_), k_, v_);
+  }
+  kd_ = workspace(size_.chunk, sizes_.key);
+  to_end(decays_, k_, kd_);
+}
+
+Tensor RecurrenceBlock::workspace(std::int64_t rows, std::int64_t cols) const {
+  return Tensor::empty({count(), size_.rows(), rows, cols}, k_.dtype(), Memory::workspace, "recurrence");
+}
+
+void RecurrenceBlock::advance(const Tensor& states) {
+  written_ = delta_ ? workspace(size_.chunk, sizes_.value) : v_;
+  if (delta_) copy(delta_->U, written_);
+  for (std::int64_t n = 0; n < count(); ++n) {
+    if (delta_) multiply(matrices(at(delta_->W, n)), matrices(at(states, n)), at(written_, n), true);
+    carry_states(decays_, n, at(states, n), at(states, n + 1), false);
+    multiply(matrices(at(kd_, n)).t(), matrices(at(written_, n)), at(states, n + 1), true);
+  }
+}
+
+void RecurrenceBlock::carry_change(const Tensor& states) const {
+  for (std::int64_t n = 0; n < count(); ++n) {
+    carry_states(decays_, n, at(states, n), at(states, n + 1), false);
+    if (!delta_) continue;
+    const Tensor forgotten =
+        Tensor::empty({size_.rows(), size_.chunk, states.dim(3)}, k_.dtype(), Memory::workspace, "recurrence");
+    multiply(matrices(at(delta_->W, n)), matrices(at(states, n)), forgotten);
+    multiply(matrices(at(kd_, n)).t(), matrices(forgotten), at(states, n + 1), true);
+  }
+}
+
+void RecurrenceBlock::make_scores() {
+  q_ = to_chunks(input_.q, settings_.key_heads, size_);
+  qd_ = workspace(size_.chunk, sizes_.key);
+  from_start(decays_, settings_.scale, q_, qd_);
+  scores_ = workspace(size_.chunk, size_.chunk);
+  decayed_scores(decays_, settings_.scale, q_, k_, scores_);
+}
+
+void RecurrenceBlock::make_output(const Tensor& states) {
+  make_scores();
+  o_ = workspace(size_.chunk, sizes_.value);
+  multiply(matrices(qd_), matrices(all_starts(states)), o_);
+  multiply(matrices(scores_), matrices(written_), o_, true);
+}
+
+void RecurrenceBlock::add_to_output(const Tensor& change) const {
+  multiply(matrices(qd_), matrices(all_starts(change)), o_, true);
+  if (!delta_) return;
+  const Tensor forgotten = workspace(size_.chunk, sizes_.value);
+  multiply(matrices(delta_->W), matrices(all_starts(change)), forgotten);
+  multiply(matrices(scores_), matrices(forgotten), o_, true);
+}
+
+void RecurrenceBlock::write_output(const Tensor& rows) const { from_chunks(o_, settings_.heads, size_, rows); }
+
+// w of states that are known.
+void RecurrenceBlock::make_written(const Tensor& states) {
+  written_ = v_;
+  if (!delta_) return;
+  written_ = workspace(size_.chunk, sizes_.value);
+  copy(delta_->U, written_);
+  multiply(matrices(delta_->W), matrices(all_starts(states)), written_, true);
+}
+
+// Chunk after chunk backwards: dw = P^T do + kd dS_{n+1},   dS_n = e^{b_C} dS_{n+1} + qd^T do + W^T dw
+void RecurrenceBlock::start_backward(const Tensor& dout, const Tensor& states, const Tensor& dstates) {
+  make_written(states);
+  make_scores();
+  do_ = to_chunks(dout, settings_.heads, size_);
+  dwritten_ = workspace(size_.chunk, sizes_.value);
+  multiply(matrices(scores_).t(), matrices(do_), dwritten_);
+  multiply(matrices(qd_).t(), matrices(do_), all_starts(dstates));
+  for (std::int64_t n = count(); n-- > 0;) {
+    multiply(matrices(at(kd_, n)), matrices(at(dstates, n + 1)), at(dwritten_, n), true);
+    carry_states(decays_, n, at(dstates, n + 1), at(dstates, n), true);
+    if (delta_) multiply(matrices(at(delta_->W, n)).t(), matrices(at(dwritten_, n)), at(dstates, n), true);
+  }
+}
+
+void RecurrenceBlock::carry_change_back(const Tensor& dstates) const {
+  for (std::int64_t n = count(); n-- > 0;) {
+    carry_states(decays_, n, at(dstates, n + 1), at(dstates, n), false);
+    if (!delta_) continue;
+    const Tensor forgotten =
+        Tensor::empty({size_.rows(), size_.chunk, sizes_.value}, k_.dtype(), Memory::workspace, "recurrence");
+    multiply(matrices(at(kd_, n)), matrices(at(dstates, n + 1)), forgotten);
+    multiply(matrices(at(delta_->W, n)).t(), matrices(forgotten), at(dstates, n), true);
+  }
+}
+
+void RecurrenceBlock::add_to_gradients(const Tensor& change) const {
+  multiply(matrices(kd_), matrices(all_ends(change)), dwritten_, true);
+}
+
+// dq, and the part of dk that comes from the scores.
+void RecurrenceBlock::backward_queries(const Tensor& states) {
+  dq_ = workspace(size_.chunk, sizes_.key);
+  dk_ = workspace(size_.chunk, sizes_.key);
+  multiply(matrices(do_), matrices(all_starts(states)).t(), dq_);
+  from_start(decays_, settings_.scale, dq_, dq_);
+  dk_.set_zero();
+  multiply(matrices(do_), matrices(written_).t(), scores_);
+  decayed_scores_backward(decays_, settings_.scale, q_, k_, scores_, dq_, dk_);
+}
+
+// With dq and dk of the recurrence without the delta rule, b_t has the gradient q_t dq_t - k_t dk_t, and b_C what was
+// left at the end and what went through.
+void RecurrenceBlock::write_gradients(const Tensor& states, const Tensor& dstates,
+                                      const RecurrenceGradients& to) const {
+  const Tensor dkd = workspace(size_.chunk, sizes_.key), faded = workspace(size_.chunk, sizes_.key);
+  multiply(matrices(written_), matrices(all_ends(dstates)).t(), dkd);
+  to_end(decays_, dkd, faded);
+  add(faded, dk_, dk_);
+  const Tensor dsums = Tensor::zeros(decays_.sums.shape(), Dtype::float64, Memory::workspace, "decay gradients");
+  add_products(decays_, 1, q_, dq_, dsums);
+  add_products(decays_, -1, k_, dk_, dsums);
+  add_through_gradient(decays_, kd_, dkd, all_starts(states), all_ends(dstates), dsums);
+
+  Tensor dv = dwritten_;
+  if (delta_) {
+    const Tensor dW = workspace(size_.chunk, sizes_.key), dbeta = workspace(size_.chunk, 1);
+    multiply(matrices(dwritten_), matrices(all_starts(states)).t(), dW);
+    dv = workspace(size_.chunk, sizes_.value);
+    delta_backward(decays_, *delta_, k_, v_, dW, dwritten_, dk_, dv, dbeta, dsums);
+    give(dbeta, settings_.heads, size_, to.beta);
+  }
+  give(dq_, settings_.key_heads, size_, to.q);
+  give(dk_, settings_.key_heads, size_, to.k);
+  give(dv, settings_.heads, size_, to.v);
+  if (to.log_decay.rows.defined()) {
+    give(log_decay_gradient(decays_, dsums, k_.dtype()), settings_.heads, size_, to.log_decay);
+  }
+}
+
+}  // namespace longspan::ops
