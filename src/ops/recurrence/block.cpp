@@ -137,13 +137,11 @@ void RecurrenceBlock::backward_queries(const Tensor& states) {
 // left at the end and what went through.
 void RecurrenceBlock::write_gradients(const Tensor& states, const Tensor& dstates,
                                       const RecurrenceGradients& to) const {
-  const Tensor dkd = workspace(size_.chunk, sizes_.key), faded = workspace(size_.chunk, sizes_.key);
+  const Tensor dkd = workspace(size_.chunk, sizes_.key);
   multiply(matrices(written_), matrices(all_ends(dstates)).t(), dkd);
-  to_end(decays_, dkd, faded);
-  add(faded, dk_, dk_);
-  const Tensor dsums = Tensor::zeros(decays_.sums.shape(), Dtype::float64, Memory::workspace, "decay gradients");
-  add_products(decays_, 1, q_, dq_, dsums);
-  add_products(decays_, -1, k_, dk_, dsums);
+  to_end(decays_, dkd, dk_, true);
+  const Tensor dsums = Tensor::empty(decays_.factors.shape(), Dtype::float64, Memory::workspace, "decay gradients");
+  write_products(decays_, q_, dq_, k_, dk_, dsums);
   add_through_gradient(decays_, kd_, dkd, all_starts(states), all_ends(dstates), dsums);
 
   Tensor dv = dwritten_;

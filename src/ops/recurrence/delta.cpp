@@ -1,7 +1,7 @@
 #include "ops/recurrence/delta.hpp"
 
 #include "ops/elementwise.hpp"
-#include "ops/rows.hpp"
+#include "ops/recurrence/running_product.hpp"
 #include "tensor/dispatch.hpp"
 
 namespace longspan::ops {
@@ -35,16 +35,19 @@ void invert_kernel(const Tensor& beta, const Tensor& scores, const Tensor& inver
   for_rows(
       "longspan::ops::delta_invert", scores.rows() / C, KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
         A* const rows = out + chunk * C * C;
-        for_columns(team, static_cast<int>(C), [&](int c) {
-          for (std::int64_t t = 0; t < C; ++t) rows[t * C + c] = t == c ? A(1) : A(0);
-        });
-        for (std::int64_t t = 1; t < C; ++t) {
-          const A* const e = in + (chunk * C + t) * C;
-          for (std::int64_t s = 0; s < t; ++s) {
-            const A f = b[chunk * C + t] * e[s];
-            for_columns(team, static_cast<int>(C), [&](int c) { rows[t * C + c] -= f * rows[s * C + c]; });
+        for_column_blocks(C, [&](std::int64_t j, int count) {
+          for (std::int64_t t = 0; t < C; ++t) {
+            const A* const e = in + (chunk * C + t) * C;
+            const auto at = static_cast<int>(t - j);
+            ProductColumns<A> row;
+            for_columns(team, count, [&](int c) { row.e[c] = c == at ? A(1) : A(0); });
+            for (std::int64_t s = j; s < t; ++s) {
+              const A f = b[chunk * C + t] * e[s];
+              for_columns(team, count, [&](int c) { row.e[c] -= f * rows[s * C + j + c]; });
+            }
+            for_columns(team, count, [&](int c) { rows[t * C + j + c] = row.e[c]; });
           }
-        }
+        });
       });
 }
 
@@ -101,7 +104,7 @@ DeltaChunks make_delta_chunks(const Decays& decays, const Tensor& beta, const Te
   d.scores = Tensor::empty({k.dim(0), k.dim(1), C, C}, k.dtype(), Memory::workspace, "delta rule");
   d.inverse = like(d.scores);
   multiply(matrices(k), matrices(k).t(), d.scores);
-  mask_scores(decays, 1, true, true, d.scores);
+  decay_scores(decays, 1, true, d.scores);
   dispatch_accumulation("delta", k.dtype(), [&]<class A>() { invert_kernel<A>(beta, d.scores, d.inverse); });
   from_start(decays, -1, k, d.keys);
   scale_rows(beta, 1, d.keys, d.keys);
@@ -122,13 +125,13 @@ void delta_backward(const Decays& decays, const DeltaChunks& delta, const Tensor
 
   // The scores: L = beta E, whose mask also cuts `below`.
   dispatch_accumulation("delta", k.dtype(), [&]<class A>() { scores_gradient_kernel<A>(delta, below, dbeta, dsums); });
-  mask_scores(decays, -1, true, true, below);
+  decay_scores(decays, -1, true, below);
   scale_rows(delta.beta, 1, below, below);
   multiply(matrices(below), matrices(k), dk, true);
   multiply(matrices(below).t(), matrices(k), dk, true);
 
   // keys = -beta e^{b} k.
-  add_products(decays, 1, delta.keys, dkeys, dsums);
+  add_products(decays, delta.keys, dkeys, dsums);
   from_start(decays, -1, dkeys, faded);
   add_dots(faded, k, 1, dbeta);
   scale_rows(delta.beta, 1, faded, dk, true);
