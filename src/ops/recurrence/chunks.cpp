@@ -7,22 +7,36 @@
 namespace longspan::ops {
 namespace {
 
+// Position i of the n-th chunk of a window, of all pairs: their heads are neighbours in a row.
+struct Position {
+  std::int64_t n, i, t;  // t in the run
+  bool present;
+};
+KOKKOS_INLINE_FUNCTION Position position_of(const ChunkPlace& place, std::int64_t number) {
+  const std::int64_t n = number / place.C, i = number % place.C, t = (place.first_chunk + n) * place.C + i;
+  return {n, i, t, t < place.length};
+}
+
 template <class T>
 void to_chunks_kernel(const Tensor& x, std::int64_t x_heads, const ChunkSizes& size, const Tensor& chunks) {
   using A = accumulation_t<T>;
   const T* const in = x.data<T>();
   A* const out = chunks.data<A>();
   const ChunkPlace place(size);
-  const std::int64_t share = size.heads / x_heads, W = chunks.dim(-1);
-  const std::int64_t first = size.first(), step = size.step(), stride = step * x_heads * W;
+  const std::int64_t share = size.heads / x_heads, W = chunks.dim(-1), first = size.first(), step = size.step();
   for_rows(
-      "longspan::ops::to_chunks", size.count() * size.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
-        const std::int64_t row = place.sequence(chunk) * place.length + first + step * place.first(chunk);
-        const T* const from = in + (row * x_heads + place.head(chunk) / share) * W;
-        A* const to = out + chunk * place.C * W;
-        const auto present = static_cast<int>(place.positions(chunk));
-        for_grid(team, present, static_cast<int>(W), [&](int i, int w) { to[i * W + w] = A(from[i * stride + w]); });
-        for_columns(team, static_cast<int>((place.C - present) * W), [&](int i) { to[present * W + i] = A(0); });
+      "longspan::ops::to_chunks", size.count() * size.chunk, KOKKOS_LAMBDA(const Team& team, std::int64_t number) {
+        const Position p = position_of(place, number);
+        for (std::int64_t r = 0; r < place.R; ++r) {
+          const std::int64_t row = place.sequence(r) * place.length + first + step * p.t;
+          const T* const from = in + (row * x_heads + place.head(r) / share) * W;
+          A* const to = out + ((p.n * place.R + r) * place.C + p.i) * W;
+          if (p.present) {
+            for_columns(team, static_cast<int>(W), [&](int w) { to[w] = A(from[w]); });
+          } else {
+            for_columns(team, static_cast<int>(W), [&](int w) { to[w] = A(0); });
+          }
+        }
       });
 }
 
@@ -33,21 +47,26 @@ void from_chunks_kernel(const Tensor& chunks, std::int64_t x_heads, const ChunkS
   const A* const in = chunks.data<A>();
   T* const out = x.data<T>();
   const ChunkPlace place(size);
-  const std::int64_t share = size.heads / x_heads, W = chunks.dim(-1);
-  const std::int64_t first = size.first(), step = size.step(), stride = step * x_heads * W;
+  const std::int64_t share = size.heads / x_heads, W = chunks.dim(-1), first = size.first(), step = size.step();
   for_rows(
-      "longspan::ops::from_chunks", size.count() * size.rows() / share,
-      KOKKOS_LAMBDA(const Team& team, std::int64_t group) {
-        const std::int64_t chunk = group * share, other = place.C * W;
-        const std::int64_t row = place.sequence(chunk) * place.length + first + step * place.first(chunk);
-        const A* const from = in + chunk * other;
-        T* const to = out + (row * x_heads + place.head(chunk) / share) * W;
-        for_grid(team, static_cast<int>(place.positions(chunk)), static_cast<int>(W), [&](int i, int w) {
-          A sum = 0;
-          for (std::int64_t s = 0; s < share; ++s) sum += from[s * other + i * W + w];
-          T& value = to[i * stride + w];
-          value = T(accumulate ? A(value) + sum : sum);
-        });
+      "longspan::ops::from_chunks", size.count() * size.chunk, KOKKOS_LAMBDA(const Team& team, std::int64_t number) {
+        const Position p = position_of(place, number);
+        if (!p.present) return;
+        for (std::int64_t r = 0; r < place.R; r += share) {
+          const std::int64_t row = place.sequence(r) * place.length + first + step * p.t, other = place.C * W;
+          const A* const from = in + ((p.n * place.R + r) * place.C + p.i) * W;
+          T* const to = out + (row * x_heads + place.head(r) / share) * W;
+          if (share == 1) {
+            for_columns(team, static_cast<int>(W),
+                        [&](int w) { to[w] = T(accumulate ? A(to[w]) + from[w] : from[w]); });
+            continue;
+          }
+          for_columns(team, static_cast<int>(W), [&](int w) {
+            A sum = 0;
+            for (std::int64_t s = 0; s < share; ++s) sum += from[s * other + w];
+            to[w] = T(accumulate ? A(to[w]) + sum : sum);
+          });
+        }
       });
 }
 
