@@ -63,10 +63,11 @@ TEST_P(Golden, GatedLinearAttention) {
   expect_near("dx", x.gradient(), {0, 0, -0.08383010, -0.00966998, 0.00160606, -0.00237717, 0.00225675, -0.01134050});
 }
 
-// One rank's run with what it runs over, from state zero.
+// One rank's run with what it runs over, from a state; from zero without one.
 struct RankRun {
-  RankRun(const ops::RecurrenceSettings& s, const ops::RecurrenceInput& in) : settings(s), input(in) {
-    split.advance(ops::zero_state(settings, input));
+  RankRun(const ops::RecurrenceSettings& s, const ops::RecurrenceInput& in, const Tensor& state = {})
+      : settings(s), input(in) {
+    split.advance(state.defined() ? state : ops::zero_state(settings, input));
   }
   ops::RecurrenceSettings settings;
   ops::RecurrenceInput input;
@@ -85,14 +86,14 @@ TEST_P(Golden, MapsOfTheRunsOfGatedLinearAttention) {
                                 {},
                                 one_document(2)});
   };
-  RankRun left_run = run(0), right_run = run(2);
-  ops::SplitRecurrence &left = left_run.split, &right = right_run.split;
+  const RankRun left_run = run(0), right_run = run(2);
+  const ops::SplitRecurrence &left = left_run.split, &right = right_run.split;
   expect_near("rank 0", left.map(), {0.36612396, 0.42355717, 0.58753103, -0.13695293, 1.00400780, 0.35277583});
   expect_near("rank 1", right.map(), {0.53515007, 0.41064796, 0.39055020, -0.44117803, 0.80542622, 0.01044260});
-  right.advance(left.final_state());
-  expect_near("S_4", right.final_state(), {0.70496747, -0.51446840, 1.21771998, 0.15530927});
-  right.start_backward(rows(kWeights, 2, 2, 2).value());
-  expect_near("G_1", right.adjoint_map(right.map()),
+  RankRun last(right_run.settings, right_run.input, left.final_state());
+  expect_near("S_4", last.split.final_state(), {0.70496747, -0.51446840, 1.21771998, 0.15530927});
+  last.split.start_backward(rows(kWeights, 2, 2, 2).value());
+  expect_near("G_1", last.split.adjoint_map(right.map()),
               {0.53515007, 0.41064796, 0.11514448, 0.40676293, -0.15185005, 0.39647201});
 }
 
@@ -141,16 +142,16 @@ TEST_P(Golden, MapsOfTheRunsOfDeltaNet) {
     return RankRun(settings(), {q.value(), k.value(), rows(kValues, 2, first, 2).value(),
                                 Tensor::zeros({1, 2, 1}, Dtype::float64), beta.value(), one_document(2)});
   };
-  RankRun left_run = run(0), right_run = run(2);
-  ops::SplitRecurrence &left = left_run.split, &right = right_run.split;
+  const RankRun left_run = run(0), right_run = run(2);
+  const ops::SplitRecurrence &left = left_run.split, &right = right_run.split;
   expect_near("rank 0", left.map(),
               {0.68128692, -0.19900067, -0.15490232, 0.76843954, 0.16482315, -0.12094202, 0.24927421, 0.10000802});
   expect_near("rank 1", right.map(),
               {0.47416388, -0.33456343, -0.20009465, 0.57132413, 0.19029441, -0.28410994, 0.47346552, 0.12479702});
-  right.advance(left.final_state());
-  expect_near("S_4", right.final_state(), {0.18504956, -0.37491530, 0.58290166, 0.20613387});
-  right.start_backward(rows(kWeights, 2, 2, 2).value());
-  expect_near("G_1", right.adjoint_map(right.map()),
+  RankRun last(right_run.settings, right_run.input, left.final_state());
+  expect_near("S_4", last.split.final_state(), {0.18504956, -0.37491530, 0.58290166, 0.20613387});
+  last.split.start_backward(rows(kWeights, 2, 2, 2).value());
+  expect_near("G_1", last.split.adjoint_map(right.map()),
               {0.47416388, -0.20009465, -0.33456343, 0.57132413, 0.28463891, 0.24860277, -0.40412665, 0.32049241});
 }
 

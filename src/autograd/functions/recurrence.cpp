@@ -69,12 +69,13 @@ void backward_over_ranks(const ops::RecurrenceSettings& settings, const ops::Rec
 Variable recurrence(Tape& tape, const ops::RecurrenceSettings& settings, const RecurrenceVariables& in,
                     const Tensor& documents, const Comm& axis) {
   const Variable o(output_like(in));
-  Tensor map, state;
+  Tensor map, state, starts;
   if (axis.size() > 1) {
     forward_over_ranks(settings, input_of(in, documents), axis, o.value(), map, state);
   } else {
     const ops::RecurrenceInput input = input_of(in, documents);
-    ops::recurrence_forward(settings, input, ops::zero_state(settings, input), o.value());
+    if (tape.recording()) starts = ops::make_window_states(settings, input);
+    ops::recurrence_forward(settings, input, ops::zero_state(settings, input), o.value(), starts);
   }
   tape.record("recurrence", [=, &axis] {
     const ops::RecurrenceInput input = input_of(in, documents);
@@ -82,7 +83,7 @@ Variable recurrence(Tape& tape, const ops::RecurrenceSettings& settings, const R
     if (axis.size() > 1) {
       backward_over_ranks(settings, input, axis, dout, map, state, gradients_of(in));
     } else {
-      ops::recurrence_backward(settings, input, dout, gradients_of(in));
+      ops::recurrence_backward(settings, input, starts, dout, gradients_of(in));
     }
   });
   return o;
@@ -91,7 +92,7 @@ Variable recurrence(Tape& tape, const ops::RecurrenceSettings& settings, const R
 Tensor extend_recurrence(const ops::RecurrenceSettings& settings, const RecurrenceVariables& in,
                          const Tensor& documents, const Tensor& state) {
   const Tensor o = output_like(in);
-  ops::recurrence_forward(settings, input_of(in, documents), state, o);
+  ops::recurrence_forward(settings, input_of(in, documents), state, o, Tensor());
   return o;
 }
 

@@ -6,9 +6,14 @@
 namespace longspan::ops {
 namespace {
 
-Tensor at(const Tensor& t, std::int64_t n) {
-  const Tensor one = t.slice(n, 1);
-  return one.reshape({t.dim(1), t.dim(2), t.dim(3)});
+Tensor at(const Tensor& t, std::int64_t n) { return t.slice(n, 1); }
+
+// x y or x^T y of matrices [N, R, ., .].
+Tensor product(const MatrixRef& x, const Tensor& y) {
+  const std::int64_t rows = x.transposed ? x.cols : x.rows;
+  const Tensor result = Tensor::empty({y.dim(0), y.dim(1), rows, y.dim(3)}, y.dtype(), Memory::workspace, "recurrence");
+  multiply(x, matrices(y), result);
+  return result;
 }
 
 void give(const Tensor& chunks, std::int64_t heads, const ChunkSizes& size, const GradientRows& to) {
@@ -39,9 +44,11 @@ Tensor RecurrenceBlock::workspace(std::int64_t rows, std::int64_t cols) const {
 
 void RecurrenceBlock::advance(const Tensor& states) {
   written_ = delta_ ? workspace(size_.chunk, sizes_.value) : v_;
-  if (delta_) copy(delta_->U, written_);
   for (std::int64_t n = 0; n < count(); ++n) {
-    if (delta_) multiply(matrices(at(delta_->W, n)), matrices(at(states, n)), at(written_, n), true);
+    if (delta_) {
+      multiply(matrices(at(delta_->keys, n)), matrices(at(states, n)), at(delta_->values, n), true);
+      multiply(matrices(at(delta_->inverse, n)), matrices(at(delta_->values, n)), at(written_, n));
+    }
     carry_states(decays_, n, at(states, n), at(states, n + 1), false);
     multiply(matrices(at(kd_, n)).t(), matrices(at(written_, n)), at(states, n + 1), true);
   }
@@ -51,10 +58,9 @@ void RecurrenceBlock::carry_change(const Tensor& states) const {
   for (std::int64_t n = 0; n < count(); ++n) {
     carry_states(decays_, n, at(states, n), at(states, n + 1), false);
     if (!delta_) continue;
-    const Tensor forgotten =
-        Tensor::empty({size_.rows(), size_.chunk, states.dim(3)}, k_.dtype(), Memory::workspace, "recurrence");
-    multiply(matrices(at(delta_->W, n)), matrices(at(states, n)), forgotten);
-    multiply(matrices(at(kd_, n)).t(), matrices(forgotten), at(states, n + 1), true);
+    const Tensor right = product(matrices(at(delta_->keys, n)), at(states, n));
+    const Tensor written = product(matrices(at(delta_->inverse, n)), right);
+    multiply(matrices(at(kd_, n)).t(), matrices(written), at(states, n + 1), true);
   }
 }
 
@@ -76,34 +82,26 @@ void RecurrenceBlock::make_output(const Tensor& states) {
 void RecurrenceBlock::add_to_output(const Tensor& change) const {
   multiply(matrices(qd_), matrices(all_starts(change)), o_, true);
   if (!delta_) return;
-  const Tensor forgotten = workspace(size_.chunk, sizes_.value);
-  multiply(matrices(delta_->W), matrices(all_starts(change)), forgotten);
-  multiply(matrices(scores_), matrices(forgotten), o_, true);
+  const Tensor right = product(matrices(delta_->keys), all_starts(change));
+  multiply(matrices(scores_), matrices(product(matrices(delta_->inverse), right)), o_, true);
 }
 
 void RecurrenceBlock::write_output(const Tensor& rows) const { from_chunks(o_, settings_.heads, size_, rows); }
 
-// w of states that are known.
-void RecurrenceBlock::make_written(const Tensor& states) {
-  written_ = v_;
-  if (!delta_) return;
-  written_ = workspace(size_.chunk, sizes_.value);
-  copy(delta_->U, written_);
-  multiply(matrices(delta_->W), matrices(all_starts(states)), written_, true);
-}
-
-// Chunk after chunk backwards: dw = P^T do + kd dS_{n+1},   dS_n = e^{b_C} dS_{n+1} + qd^T do + W^T dw
-void RecurrenceBlock::start_backward(const Tensor& dout, const Tensor& states, const Tensor& dstates) {
-  make_written(states);
+// Chunk after chunk backwards, y the gradient of V + M S:
+//   dw = P^T do + kd dS_{n+1},   y = A^T dw,   dS_n = e^{b_C} dS_{n+1} + qd^T do + M^T y
+void RecurrenceBlock::start_backward(const Tensor& dout, const Tensor& dstates) {
   make_scores();
   do_ = to_chunks(dout, settings_.heads, size_);
-  dwritten_ = workspace(size_.chunk, sizes_.value);
-  multiply(matrices(scores_).t(), matrices(do_), dwritten_);
+  dwritten_ = product(matrices(scores_).t(), do_);
+  dvalues_ = delta_ ? workspace(size_.chunk, sizes_.value) : dwritten_;
   multiply(matrices(qd_).t(), matrices(do_), all_starts(dstates));
   for (std::int64_t n = count(); n-- > 0;) {
     multiply(matrices(at(kd_, n)), matrices(at(dstates, n + 1)), at(dwritten_, n), true);
     carry_states(decays_, n, at(dstates, n + 1), at(dstates, n), true);
-    if (delta_) multiply(matrices(at(delta_->W, n)).t(), matrices(at(dwritten_, n)), at(dstates, n), true);
+    if (!delta_) continue;
+    multiply(matrices(at(delta_->inverse, n)).t(), matrices(at(dwritten_, n)), at(dvalues_, n));
+    multiply(matrices(at(delta_->keys, n)).t(), matrices(at(dvalues_, n)), at(dstates, n), true);
   }
 }
 
@@ -111,15 +109,16 @@ void RecurrenceBlock::carry_change_back(const Tensor& dstates) const {
   for (std::int64_t n = count(); n-- > 0;) {
     carry_states(decays_, n, at(dstates, n + 1), at(dstates, n), false);
     if (!delta_) continue;
-    const Tensor forgotten =
-        Tensor::empty({size_.rows(), size_.chunk, sizes_.value}, k_.dtype(), Memory::workspace, "recurrence");
-    multiply(matrices(at(kd_, n)), matrices(at(dstates, n + 1)), forgotten);
-    multiply(matrices(at(delta_->W, n)).t(), matrices(forgotten), at(dstates, n), true);
+    const Tensor dwritten = product(matrices(at(kd_, n)), at(dstates, n + 1));
+    const Tensor dvalues = product(matrices(at(delta_->inverse, n)).t(), dwritten);
+    multiply(matrices(at(delta_->keys, n)).t(), matrices(dvalues), at(dstates, n), true);
   }
 }
 
 void RecurrenceBlock::add_to_gradients(const Tensor& change) const {
-  multiply(matrices(kd_), matrices(all_ends(change)), dwritten_, true);
+  if (!delta_) return multiply(matrices(kd_), matrices(all_ends(change)), dvalues_, true);
+  const Tensor dwritten = product(matrices(kd_), all_ends(change));
+  multiply(matrices(delta_->inverse).t(), matrices(dwritten), dvalues_, true);
 }
 
 // dq, and the part of dk that comes from the scores.
@@ -144,12 +143,11 @@ void RecurrenceBlock::write_gradients(const Tensor& states, const Tensor& dstate
   write_products(decays_, q_, dq_, k_, dk_, dsums);
   add_through_gradient(decays_, kd_, dkd, all_starts(states), all_ends(dstates), dsums);
 
-  Tensor dv = dwritten_;
+  Tensor dv = dvalues_;
   if (delta_) {
-    const Tensor dW = workspace(size_.chunk, sizes_.key), dbeta = workspace(size_.chunk, 1);
-    multiply(matrices(dwritten_), matrices(all_starts(states)).t(), dW);
+    const Tensor dbeta = workspace(size_.chunk, 1);
     dv = workspace(size_.chunk, sizes_.value);
-    delta_backward(decays_, *delta_, k_, v_, dW, dwritten_, dk_, dv, dbeta, dsums);
+    delta_backward(decays_, *delta_, k_, v_, written_, all_starts(states), dvalues_, dk_, dv, dbeta, dsums);
     give(dbeta, settings_.heads, size_, to.beta);
   }
   give(dq_, settings_.key_heads, size_, to.q);

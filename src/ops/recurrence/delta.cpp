@@ -99,8 +99,7 @@ void add_dots(const Tensor& x, const Tensor& y, double factor, const Tensor& dbe
 
 DeltaChunks make_delta_chunks(const Decays& decays, const Tensor& beta, const Tensor& k, const Tensor& v) {
   const std::int64_t C = decays.size.chunk;
-  DeltaChunks d{
-      .beta = beta, .keys = like(k), .values = like(v), .scores = {}, .inverse = {}, .W = like(k), .U = like(v)};
+  DeltaChunks d{.beta = beta, .keys = like(k), .values = like(v), .scores = {}, .inverse = {}};
   d.scores = Tensor::empty({k.dim(0), k.dim(1), C, C}, k.dtype(), Memory::workspace, "delta rule");
   d.inverse = like(d.scores);
   multiply(matrices(k), matrices(k).t(), d.scores);
@@ -109,19 +108,16 @@ DeltaChunks make_delta_chunks(const Decays& decays, const Tensor& beta, const Te
   from_start(decays, -1, k, d.keys);
   scale_rows(beta, 1, d.keys, d.keys);
   scale_rows(beta, 1, v, d.values);
-  multiply(matrices(d.inverse), matrices(d.keys), d.W);
-  multiply(matrices(d.inverse), matrices(d.values), d.U);
   return d;
 }
 
-// With X = A B for both right-hand sides: dB = A^T dX, dL = -(dB X^T) below the diagonal.
-void delta_backward(const Decays& decays, const DeltaChunks& delta, const Tensor& k, const Tensor& v, const Tensor& dW,
-                    const Tensor& dU, const Tensor& dk, const Tensor& dv, const Tensor& dbeta, const Tensor& dsums) {
-  const Tensor dkeys = like(k), dvalues = like(v), below = like(delta.scores), faded = like(k);
-  multiply(matrices(delta.inverse).t(), matrices(dW), dkeys);
-  multiply(matrices(delta.inverse).t(), matrices(dU), dvalues);
-  multiply(matrices(dkeys), matrices(delta.W).t(), below);
-  multiply(matrices(dvalues), matrices(delta.U).t(), below, true);
+// With (I + L) u = r, r = V + M S: dr = A^T du = y, dL = -y u^T below the diagonal.
+void delta_backward(const Decays& decays, const DeltaChunks& delta, const Tensor& k, const Tensor& v, const Tensor& u,
+                    const Tensor& starts, const Tensor& y, const Tensor& dk, const Tensor& dv, const Tensor& dbeta,
+                    const Tensor& dsums) {
+  const Tensor dkeys = like(k), faded = like(k), below = like(delta.scores);
+  multiply(matrices(y), matrices(starts).t(), dkeys);
+  multiply(matrices(y), matrices(u).t(), below);
 
   // The scores: L = beta E, whose mask also cuts `below`.
   dispatch_accumulation("delta", k.dtype(), [&]<class A>() { scores_gradient_kernel<A>(delta, below, dbeta, dsums); });
@@ -137,8 +133,8 @@ void delta_backward(const Decays& decays, const DeltaChunks& delta, const Tensor
   scale_rows(delta.beta, 1, faded, dk, true);
 
   // values = beta v.
-  add_dots(dvalues, v, 1, dbeta);
-  scale_rows(delta.beta, 1, dvalues, dv);
+  add_dots(y, v, 1, dbeta);
+  scale_rows(delta.beta, 1, y, dv);
 }
 
 }  // namespace longspan::ops

@@ -11,11 +11,15 @@
 
 namespace longspan::ops {
 
-// state [R, K, V], R = B H, enters and is overwritten by what leaves; o rows [B, T, H V].
+// Room for the states that the backward pass starts from, one a window of chunks: [windows, R, K, V].
+Tensor make_window_states(const RecurrenceSettings& settings, const RecurrenceInput& input);
+
+// state [R, K, V], R = B H, enters and is overwritten by what leaves; o rows [B, T, H V]. `starts` of
+// make_window_states, or undefined where no backward pass follows.
 void recurrence_forward(const RecurrenceSettings& settings, const RecurrenceInput& input, const Tensor& state,
-                        const Tensor& o);
-// From state zero. dout rows [B, T, H V].
-void recurrence_backward(const RecurrenceSettings& settings, const RecurrenceInput& input, const Tensor& dout,
-                         const RecurrenceGradients& gradients);
+                        const Tensor& o, const Tensor& starts);
+// dout rows [B, T, H V].
+void recurrence_backward(const RecurrenceSettings& settings, const RecurrenceInput& input, const Tensor& starts,
+                         const Tensor& dout, const RecurrenceGradients& gradients);
 
 }  // namespace longspan::ops

@@ -8,8 +8,9 @@
 namespace longspan::ops {
 namespace {
 
-// Bytes of chunks that are computed at once on a CPU thread: about its L2 cache.
-constexpr std::int64_t kWindowBytes = 1 << 20;
+// Chunks that a CPU thread computes at once: about twice its L2 cache, as far as they are few (sequence, head) pairs,
+// since of each window the state at its start is kept.
+constexpr std::int64_t kWindowBytes = 1 << 21, kWindowPairs = 4;
 
 // What the forward pass over a chunk of one pair touches: q, k, v, o and decayed q and k, scores, sums of decays, a
 // state; for the delta rule its matrices (delta.hpp).
@@ -53,7 +54,8 @@ std::vector<std::vector<ChunkSizes>> cut_run(const RecurrenceSettings& settings,
   const std::int64_t room = kWindowBytes * device::concurrency();
   const std::int64_t bytes = chunk_bytes(map_sizes(settings, in), whole.chunk, in.q.dtype(), in.beta.defined());
   const std::int64_t share = settings.heads / settings.key_heads, fitting = std::max<std::int64_t>(1, room / bytes);
-  const std::int64_t rows = std::min(whole.rows(), std::max<std::int64_t>(1, fitting / share) * share);
+  const std::int64_t pairs_at_once = std::min(fitting, kWindowPairs * device::concurrency());
+  const std::int64_t rows = std::min(whole.rows(), std::max<std::int64_t>(1, pairs_at_once / share) * share);
   std::vector<std::vector<ChunkSizes>> runs;
   for (const Range& pairs : cut(whole.rows(), rows)) {
     std::vector<ChunkSizes>& windows = runs.emplace_back();

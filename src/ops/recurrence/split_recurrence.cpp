@@ -120,8 +120,8 @@ void SplitRecurrence::start_backward(const Tensor& dout) {
   for (Part& part : parts_) {
     part.dstates = make_states(part, sizes_.value);
     last_of(part.dstates).set_zero();
-    backwards(part.blocks, part.dstates, [&](RecurrenceBlock& block, const Tensor& dstates, std::int64_t chunk) {
-      block.start_backward(dout, part.states.slice(chunk, block.count() + 1), dstates);
+    backwards(part.blocks, part.dstates, [&](RecurrenceBlock& block, const Tensor& dstates, std::int64_t) {
+      block.start_backward(dout, dstates);
     });
   }
 }
