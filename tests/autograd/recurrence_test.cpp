@@ -22,6 +22,7 @@ struct Case {
   double decay = 1;  // mean size of the log decays
   Dtype dtype = Dtype::float64;
   bool reversed = false;  // documents then count from the last position
+  std::int64_t at_once = 0;
 };
 
 // All positions, [B, T, heads * width].
@@ -117,8 +118,14 @@ class RankRun {
     Tape tape;
     const std::int64_t start = bytes();
     const Variable o = recurrence(
-        tape, {.heads = c_.H, .key_heads = c_.Hk, .chunk = c_.chunk, .scale = scale_of(c_), .reversed = c_.reversed}, x,
-        documents(), axis_);
+        tape,
+        {.heads = c_.H,
+         .key_heads = c_.Hk,
+         .chunk = c_.chunk,
+         .scale = scale_of(c_),
+         .reversed = c_.reversed,
+         .at_once = c_.at_once},
+        x, documents(), axis_);
     const std::int64_t middle = bytes();
     o.set_gradient(tensor(dout, c_.dtype));
     tape.backward();
@@ -222,6 +229,16 @@ TEST(Recurrence, FromTheLastTokenToTheFirst) {
 TEST(Recurrence, KeysSharedByHeads) {
   expect_right_for_every_kind({.H = 4, .Hk = 1, .T = 5});
   expect_right_for_every_kind({.H = 4, .Hk = 2, .T = 5});
+}
+
+// Few chunks at a time, of few pairs: the last of them cut short, a window that ends inside a sequence's heads.
+TEST(Recurrence, EveryCutIntoWindows) {
+  for (const std::int64_t at_once : {1, 2, 3, 5, 11}) {
+    SCOPED_TRACE(at_once);
+    expect_right_for_every_kind({.H = 3, .Hk = 3, .T = 9, .chunk = 2, .at_once = at_once});
+    expect_right_for_every_kind(
+        {.H = 4, .Hk = 2, .T = 7, .chunk = 1, .documents = {{0, 3}, {2}}, .reversed = at_once == 3, .at_once = at_once});
+  }
 }
 
 // Chunks of several sub-chunks, the last of them cut short.

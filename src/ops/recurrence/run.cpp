@@ -20,6 +20,14 @@ std::int64_t chunk_bytes(const AffineMapSizes& s, std::int64_t chunk, Dtype dtyp
   return numbers * static_cast<std::int64_t>(size_of(accumulation_dtype(dtype))) + chunk * s.decay * 8;
 }
 
+// 0: all of them.
+std::int64_t chunks_at_once(const RecurrenceSettings& settings, const RecurrenceInput& in) {
+  if (!device::host_accessible()) return 0;
+  const std::int64_t chunk = chunk_sizes(settings, in).chunk;
+  const std::int64_t bytes = chunk_bytes(map_sizes(settings, in), chunk, in.q.dtype(), in.beta.defined());
+  return std::max<std::int64_t>(1, kWindowBytes * device::concurrency() / bytes);
+}
+
 std::vector<Range> cut(std::int64_t n, std::int64_t most) {
   std::vector<Range> parts;
   for (std::int64_t i = 0; i < n; i += most) parts.push_back({i, std::min(n, i + most)});
@@ -50,10 +58,9 @@ Tensor zero_state(const RecurrenceSettings& settings, const RecurrenceInput& in)
 
 std::vector<std::vector<ChunkSizes>> cut_run(const RecurrenceSettings& settings, const RecurrenceInput& in) {
   const ChunkSizes whole = chunk_sizes(settings, in);
-  if (!device::host_accessible() || whole.rows() * whole.count() == 0) return {{whole}};
-  const std::int64_t room = kWindowBytes * device::concurrency();
-  const std::int64_t bytes = chunk_bytes(map_sizes(settings, in), whole.chunk, in.q.dtype(), in.beta.defined());
-  const std::int64_t share = settings.heads / settings.key_heads, fitting = std::max<std::int64_t>(1, room / bytes);
+  const std::int64_t fitting = settings.at_once > 0 ? settings.at_once : chunks_at_once(settings, in);
+  if (fitting == 0 || whole.rows() * whole.count() == 0) return {{whole}};
+  const std::int64_t share = settings.heads / settings.key_heads;
   const std::int64_t pairs_at_once = std::min(fitting, kWindowPairs * device::concurrency());
   const std::int64_t rows = std::min(whole.rows(), std::max<std::int64_t>(1, pairs_at_once / share) * share);
   std::vector<std::vector<ChunkSizes>> runs;

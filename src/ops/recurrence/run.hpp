@@ -12,6 +12,9 @@ struct RecurrenceSettings {
   std::int64_t chunk = 64;     // C
   double scale = 1;
   bool reversed = false;  // from the last token to the first
+  // Chunks of (sequence, head) pairs that are computed together; 0: as many as this machine does best. Changes no
+  // result beyond rounding.
+  std::int64_t at_once = 0;
 };
 
 // log_decay and beta in the accumulation dtype of the others.
