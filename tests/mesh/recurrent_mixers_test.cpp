@@ -36,17 +36,10 @@ class RecurrentMesh : public ::testing::Test {
     const Outcome one = run_steps(c, {}, world().split("self", world().rank(), 0), kSteps);
     const std::vector<MeshShape> shapes = factorisations(world().size());
     for (std::size_t i = first % stride; i < shapes.size(); i += stride) {
-      if (shares_heads(c.model.mixers) && c.model.heads / shapes[i].tensor < shapes[i].sequence) continue;
       const Outcome mesh = run_steps(c, shapes[i], world(), kSteps);
       EXPECT_LT(loss_deviation(mesh, one), kTolerance) << c.model.mixers << " on " << shapes[i].str();
       EXPECT_LT(gradient_deviation(mesh, one), kTolerance) << c.model.mixers << " on " << shapes[i].str();
     }
-  }
-
-  // Mixers whose sequence ranks share the heads.
-  static bool shares_heads(const std::string& pattern) {
-    const auto named = [&](const char* name) { return pattern.find(name) != std::string::npos; };
-    return named("elman") || named("gru") || named("lstm");
   }
 
   static std::vector<std::string> mixers() {
