@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "mesh/mesh_case.hpp"
-#include "mixers/mixer.hpp"
+#include "mixers/rnn.hpp"
 #include "support/world.hpp"
 
 namespace longspan::mesh_test {
@@ -69,6 +69,15 @@ TEST_F(RecurrentMesh, FewerTokensThanRanksAndConvolutionsLongerThanTheirRuns) {
       expect_equal(c, turn++, 4);
     }
   }
+}
+
+// Wide heads, whose cells exchange rows for heads where others relay states.
+TEST_F(RecurrentMesh, CellsWithWideHeads) {
+  TrainConfig c = config("lstm,gru");
+  c.model.width = 256;
+  c.data.sequence_length = 9;
+  ASSERT_EQ(choose_rnn_way(rnn_layer(ops::RnnCell::lstm, 1, 4, 64, Dtype::float64, true), 2).way, RnnWay::exchange);
+  expect_equal(c, 2, 4);
 }
 
 // Attention's zigzag shard: recurrences exchange rows.

@@ -10,13 +10,14 @@
 //          maximum m of their exponents; h' = sig(o) c' / n'   (Beck et al. 2024, "xLSTM")
 #pragma once
 
-#include <string>
+#include <array>
 
 #include "tensor/tensor.hpp"
 
 namespace longspan::ops {
 
 enum class RnnCell { elman, gru, lstm, slstm };
+inline constexpr std::array kRnnCells = {RnnCell::elman, RnnCell::gru, RnnCell::lstm, RnnCell::slstm};
 
 struct RnnCellSizes {
   std::int64_t inputs, recurrent, gates, states;  // of each channel
