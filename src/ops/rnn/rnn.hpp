@@ -28,10 +28,10 @@ const char* to_string(RnnCell cell);
 // gates [A, H, T, gates K] = bias [H gates K] + x [A, H, T, inputs K] in the last columns. x, bias: the model's dtype.
 void rnn_inputs(RnnCell cell, const Tensor& x, const Tensor& bias, const Tensor& gates);
 
-// On entry gates are those of rnn_inputs, on return whole. weight [H recurrent K, K] (the model's dtype) holds R of
-// each head, rows by (gate, channel). states [states, A, H, T, K] are those that enter each step; where resets (int32
-// [A, T]) is 1 states are zero. `state` [states, A, H, K] enters the first step and is overwritten by what the last one
-// leaves. y [A, H, T, K] = h of each step, in the model's dtype.
+// On entry gates are those of rnn_inputs, on return what the way back needs of them. weight [H recurrent K, K] (the
+// model's dtype) holds R of each head, rows by (gate, channel). states [states, A, H, T, K] are those that enter each
+// step; where resets (int32 [A, T]) is 1 states are zero. `state` [states, A, H, K] enters the first step and is
+// overwritten by what the last one leaves. y [A, H, T, K] = h of each step, in the model's dtype.
 void rnn_forward(RnnCell cell, const Tensor& weight, const Tensor& resets, const Tensor& gates, const Tensor& states,
                  const Tensor& state, const Tensor& y);
 

@@ -71,6 +71,7 @@ void forward_kernel(const Extent& e, const Tensor& weight, const Tensor& resets,
               for (int i = 0; i < G; ++i) gate[i] = g[row * x.W + i * K + k];
               for (int i = 0; i < S; ++i) entering[i] = s[i * plane + row * K + k];
               Cell::forward(gate, entering, next);
+              for (int i = 0; i < G; ++i) g[row * x.W + i * K + k] = gate[i];
               out[row * K + k] = next[0];
               for (int i = 0; i < S; ++i) to[i * to_plane + k] = keep ? next[i] : Value(0);
             });
