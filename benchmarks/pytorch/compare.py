@@ -273,11 +273,11 @@ def train_small(arguments, folder):
 
 def measure_scaling(arguments):
     """Two ranks of one thread, and one rank of two threads, against one rank of one thread on the same batch."""
-    model = ["--model.layers", 4, "--model.width", 512, "--model.heads", 8, "--task.vocabulary", 4096, "--data.task", "noise",
-             "--data.sequence_length", 1024, "--data.batch", 8, "--bench.steps", arguments.repeats, "--bench.warmup", 1]
+    model = ["--model.layers", 4, "--model.width", 512, "--model.heads", 8, "--task.vocabulary", 512, "--data.task", "noise",
+             "--data.sequence_length", 512, "--data.batch", 16, "--bench.steps", arguments.repeats, "--bench.warmup", 1]
     kinds = {"1 rank, 1 thread": (1, 1, []), "data": (2, 1, ["--parallel.data", 2]),
              "tensor": (2, 1, ["--parallel.tensor", 2]), "sequence": (2, 1, ["--parallel.sequence", 2]),
-             "pipeline": (2, 1, ["--parallel.pipeline", 2, "--parallel.microbatches", 8]),
+             "pipeline": (2, 1, ["--parallel.pipeline", 2, "--parallel.microbatches", 16, "--parallel.schedule", "zb-v"]),
              "1 rank, 2 threads": (1, 2, [])}
     seconds = {name: [] for name in kinds}
     for order in (list(kinds), list(reversed(kinds))):
