@@ -261,8 +261,8 @@ def train_small(arguments, folder):
     """A checkpoint that has seen a little text, so that its likeliest tokens are clear."""
     corpus = Path(folder) / "text.h5"
     for words in (["longspan-prepare", "--prepare.input", ROOT / "docs", "--prepare.extensions", ".md", "--prepare.output", corpus],
-                  ["longspan-train", *SMALL[:-2], "--data.corpus", corpus, "--data.sequence_length", 256, "--data.batch", 4,
-                   "--run.steps", 60, "--optimizer.warmup", 10, "--run.directory", folder, "--validation.every", 0]):
+                  ["longspan-train", *SMALL[:-2], "--data.corpus", corpus, "--data.sequence_length", 64, "--data.batch", 8,
+                   "--run.steps", 200, "--optimizer.warmup", 10, "--optimizer.learning_rate", 0.002, "--run.directory", folder, "--validation.every", 0]):
         out, why = run([ROOT / "container/run", arguments.programs / words[0], *words[1:]], 2, arguments.timeout)
         if out is None:
             sys.exit(f"{words[0]}: {why}")
