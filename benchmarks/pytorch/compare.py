@@ -261,8 +261,8 @@ def train_small(arguments, folder):
     """A checkpoint that has seen a little text, so that its likeliest tokens are clear."""
     corpus = Path(folder) / "text.h5"
     for words in (["longspan-prepare", "--prepare.input", ROOT / "docs", "--prepare.extensions", ".md", "--prepare.output", corpus],
-                  ["longspan-train", *SMALL[:-2], "--data.corpus", corpus, "--data.sequence_length", 256, "--data.batch", 4,
-                   "--run.steps", 60, "--optimizer.warmup", 10, "--run.directory", folder, "--validation.every", 0]):
+                  ["longspan-train", *SMALL[:-2], "--data.corpus", corpus, "--data.sequence_length", 64, "--data.batch", 8,
+                   "--run.steps", 200, "--optimizer.warmup", 10, "--optimizer.learning_rate", 0.002, "--run.directory", folder, "--validation.every", 0]):
         out, why = run([ROOT / "container/run", arguments.programs / words[0], *words[1:]], 2, arguments.timeout)
         if out is None:
             sys.exit(f"{words[0]}: {why}")
@@ -273,11 +273,11 @@ def train_small(arguments, folder):
 
 def measure_scaling(arguments):
     """Two ranks of one thread, and one rank of two threads, against one rank of one thread on the same batch."""
-    model = ["--model.layers", 4, "--model.width", 512, "--model.heads", 8, "--task.vocabulary", 4096, "--data.task", "noise",
-             "--data.sequence_length", 1024, "--data.batch", 8, "--bench.steps", arguments.repeats, "--bench.warmup", 1]
+    model = ["--model.layers", 4, "--model.width", 512, "--model.heads", 8, "--task.vocabulary", 512, "--data.task", "noise",
+             "--data.sequence_length", 512, "--data.batch", 16, "--bench.steps", arguments.repeats, "--bench.warmup", 1]
     kinds = {"1 rank, 1 thread": (1, 1, []), "data": (2, 1, ["--parallel.data", 2]),
              "tensor": (2, 1, ["--parallel.tensor", 2]), "sequence": (2, 1, ["--parallel.sequence", 2]),
-             "pipeline": (2, 1, ["--parallel.pipeline", 2, "--parallel.microbatches", 8]),
+             "pipeline": (2, 1, ["--parallel.pipeline", 2, "--parallel.microbatches", 16, "--parallel.schedule", "zb-v"]),
              "1 rank, 2 threads": (1, 2, [])}
     seconds = {name: [] for name in kinds}
     for order in (list(kinds), list(reversed(kinds))):

@@ -12,6 +12,9 @@ from measure import peak_resident_bytes
 from model import Model, Shape, rotate
 
 
+END_OF_DOCUMENT = 256  # of the byte tokenizer
+
+
 class Cache:
     """Keys and values of all layers, [B, H, T, K] each, of which `length` positions are filled."""
 
@@ -57,7 +60,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     with h5py.File(arguments.checkpoint) as file:
         weights = {name: torch.from_numpy(values[:]) for name, values in file["model"].items()}
-    prompt = torch.tensor([list(arguments.prompt.encode())])
+    prompt = torch.tensor([[END_OF_DOCUMENT, *arguments.prompt.encode()]])  # a document starts after the end of another
     length = prompt.shape[1] + arguments.tokens
     layers = 1 + max(int(name.split(".")[1]) for name in weights if name.startswith("blocks."))
     vocabulary, width = weights["embedding.weight"].shape

@@ -42,7 +42,9 @@ Variable::Slot Variable::gradient_slot() const {
     return {gradient, true};
   }
   if (!gradient.defined()) {
-    gradient = Tensor::empty(state_->value.shape(), state_->value.dtype(), Memory::activations, "gradient");
+    const bool here = state_->value.defined();
+    gradient = Tensor::empty(here ? state_->value.shape() : state_->shape, here ? state_->value.dtype() : state_->dtype,
+                             Memory::activations, "gradient");
     return {gradient, false};
   }
   if (!gradient.sole_owner()) {  // the same tensor is somebody else's gradient too: copy before writing

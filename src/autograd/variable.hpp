@@ -48,8 +48,11 @@ class Variable {
     bool accumulate;
   };
   Slot gradient_slot() const;
-  // Gives the value up where nothing but its gradient will be asked for, which then comes whole (add_gradient).
+  // Gives the value up where nothing but its gradient will be asked for.
   void release_value() const {
+    if (!state_->value.defined()) return;
+    state_->shape = state_->value.shape();
+    state_->dtype = state_->value.dtype();
     state_->value = Tensor();
     state_->value_arrival = nullptr;
   }
@@ -80,6 +83,8 @@ class Variable {
     bool pinned;  // the gradient's storage was given from outside
     std::shared_ptr<Arrival> value_arrival = nullptr, gradient_arrival = nullptr;
     std::shared_ptr<LateParts> late_parts = nullptr;
+    Shape shape = {};  // of a released value
+    Dtype dtype = Dtype::float32;
   };
   static void settle(std::shared_ptr<Arrival>& arrival);
   std::shared_ptr<State> state_;

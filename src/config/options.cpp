@@ -65,11 +65,10 @@ Options& Options::add_option(const std::string& key, T& field, const std::string
 }
 
 Options& Options::add(const std::string& key, std::string& field, const std::string& sentence) {
-  // What a configuration file cannot say is refused on the command line too, so that resolved() reads back.
-  const auto parse = [](const std::string& text) -> std::optional<std::string> {
-    return text.find_first_of("#\n") == std::string::npos ? std::optional(text) : std::nullopt;
-  };
-  return add_option(key, field, sentence, parse, std::identity(), "holds a '#' or a line break, which no value may");
+  const auto parse = [](const std::string& text) { return std::optional(text); };
+  add_option(key, field, sentence, parse, write_text, "");
+  options_.back().text = true;
+  return *this;
 }
 
 Options& Options::add(const std::string& key, std::int64_t& field, const std::string& sentence) {
@@ -127,7 +126,7 @@ void Options::set(const std::string& key, const std::string& value, const std::s
     throw UserError("unknown key '{}' {}; {}", key, where,
                     nearest.empty() ? program_ + " --help lists the keys" : "did you mean '" + nearest + "'?");
   }
-  option->read(std::string(trimmed(value)), where);
+  option->read(option->text ? value : std::string(trimmed(value)), where);
   option->set = true;
 }
 
@@ -159,7 +158,12 @@ void Options::read_lines_of(const std::string& path, const std::vector<std::stri
         throw UserError("{} is set twice in {}, in lines {} and {}; keep one of them", option.string_key, path,
                         earlier->second, i + 1);
       }
-      set(option.string_key, option.value.empty() ? "" : option.value.front(), where);
+      const std::string value = option.value.empty() ? "" : option.value.front();
+      const std::optional<std::string> text = parse_text(value);
+      if (!text)
+        throw UserError("{} = {} {} has quotes that do not close or an unknown escape", option.string_key, value,
+                        where);
+      set(option.string_key, *text, where);
     }
   }
 }

@@ -51,7 +51,7 @@ class Options {
     std::string key, sentence, default_text;
     std::function<void(const std::string& value, const std::string& where)> read;
     std::function<std::string()> write;
-    bool set = false;
+    bool set = false, text = false;  // text: taken from the command line as it is
   };
   template <class T, class Parse, class Write>
   Options& add_option(const std::string& key, T& field, const std::string& sentence, Parse parse, Write write,

@@ -1,5 +1,6 @@
 #include "config/value_text.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <format>
@@ -81,6 +82,53 @@ std::string write_bytes(std::int64_t value) {
 }
 
 std::string write_seconds(double value) { return write_real(value) + "s"; }
+
+std::optional<std::string> parse_text(std::string_view text) {
+  if (!text.starts_with('"')) return std::string(text);
+  if (text.size() < 2 || !text.ends_with('"')) return std::nullopt;
+  text = text.substr(1, text.size() - 2);
+  std::string plain;
+  while (!text.empty()) {
+    if (text.front() == '"') return std::nullopt;
+    if (text.front() != '\\') {
+      plain += text.front();
+      text.remove_prefix(1);
+      continue;
+    }
+    const char kind = text.size() > 1 ? text[1] : '\0';
+    unsigned char code = 0;
+    if (kind == '"' || kind == '\\') {
+      plain += kind;
+    } else if (kind == 'n') {
+      plain += '\n';
+    } else if (kind == 'x' && text.size() >= 4 &&
+               std::from_chars(text.data() + 2, text.data() + 4, code, 16).ptr == text.data() + 4) {
+      plain += static_cast<char>(code);
+      text.remove_prefix(2);
+    } else {
+      return std::nullopt;
+    }
+    text.remove_prefix(2);
+  }
+  return plain;
+}
+
+std::string write_text(const std::string& text) {
+  const auto breaks_a_line = [](char c) { return c == '#' || static_cast<unsigned char>(c) < ' '; };
+  if (trimmed(text) == text && !text.starts_with('"') && std::ranges::none_of(text, breaks_a_line)) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '\n') {
+      quoted += "\\n";
+    } else if (breaks_a_line(c)) {
+      quoted += std::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      if (c == '"' || c == '\\') quoted += '\\';
+      quoted += c;
+    }
+  }
+  return quoted + '"';
+}
 
 std::string listed(const std::vector<std::string>& names) {
   std::string text;

@@ -16,11 +16,15 @@ std::optional<bool> parse_boolean(std::string_view text);        // true/false, 
 std::optional<double> parse_seconds(std::string_view text);      // 0.5, 2s, 1.5ms, 200us; not negative
 std::optional<std::int64_t> parse_bytes(std::string_view text);  // 1500, 512K, 8M, 2G, 1T; not negative
 
+// The rest of a configuration file's line: as it is, or in double quotes with \" \\ \n and \xHH inside.
+std::optional<std::string> parse_text(std::string_view text);
+
 std::string write_integer(std::int64_t value);
 std::string write_real(double value);
 std::string write_boolean(bool value);
 std::string write_bytes(std::int64_t value);
 std::string write_seconds(double value);
+std::string write_text(const std::string& text);  // in quotes where a line would not keep it
 
 // "a, b, c".
 std::string listed(const std::vector<std::string>& names);

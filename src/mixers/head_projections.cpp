@@ -44,6 +44,7 @@ Heads HeadProjections::project(const Context& context, const Variable& x) const 
     ops::merge_heads(dkv.slice(0, b), rotary, dk.tensor, dk.accumulate);
     ops::merge_heads(dkv.slice(b, b), {}, dv.tensor, dv.accumulate);
   });
+  for (const Variable& projected : {xq, xk, xv}) projected.release_value();
   return {q, kv};
 }
 

@@ -139,7 +139,7 @@ void RecurrenceBlock::write_gradients(const Tensor& states, const Tensor& dstate
   const Tensor dkd = workspace(size_.chunk, sizes_.key);
   multiply(matrices(written_), matrices(all_ends(dstates)).t(), dkd);
   to_end(decays_, dkd, dk_, true);
-  const Tensor dsums = Tensor::empty(decays_.factors.shape(), Dtype::float64, Memory::workspace, "decay gradients");
+  const Tensor dsums = Tensor::empty(decays_.factors.shape(), k_.dtype(), Memory::workspace, "decay gradients");
   write_products(decays_, q_, dq_, k_, dk_, dsums);
   add_through_gradient(decays_, kd_, dkd, all_starts(states), all_ends(dstates), dsums);
 
@@ -154,7 +154,7 @@ void RecurrenceBlock::write_gradients(const Tensor& states, const Tensor& dstate
   give(dk_, settings_.key_heads, size_, to.k);
   give(dv, settings_.heads, size_, to.v);
   if (to.log_decay.rows.defined()) {
-    give(log_decay_gradient(decays_, dsums, k_.dtype()), settings_.heads, size_, to.log_decay);
+    give(log_decay_gradient(decays_, dsums), settings_.heads, size_, to.log_decay);
   }
 }
 

@@ -3,7 +3,7 @@
 #include "base/error.hpp"
 #include "ops/math.hpp"
 #include "ops/recurrence/chunk_place.hpp"
-#include "ops/recurrence/running_product.hpp"
+#include "ops/recurrence/running_columns.hpp"
 #include "tensor/dispatch.hpp"
 
 namespace longspan::ops {
@@ -23,7 +23,7 @@ void factors_kernel(const Decays& d, const Tensor& log_decay, const Tensor& docu
         const std::int32_t* const starts = document + place.sequence(chunk) * place.length + first;
         const bool whole = starts[positions - 1] < first;
         for_column_blocks(G, [&](std::int64_t j, int count) {
-          ProductColumns<double> sum;
+          RunningColumns<double> sum;
           for_columns(team, count, [&](int c) { sum.e[c] = 0; });
           for (std::int64_t i = 0; i < C; ++i) {
             const std::int64_t at = (chunk * C + i) * G + j;
@@ -61,7 +61,7 @@ void from_start_kernel(const Decays& d, double factor, const Tensor& x, const Te
           return;
         }
         for_column_blocks(W, [&](std::int64_t j, int count) {
-          ProductColumns<A> p;
+          RunningColumns<A> p;
           for_columns(team, count, [&](int c) { p.e[c] = f; });
           for (std::int64_t i = 0; i < C; ++i) {
             const std::int64_t at = (chunk * C + i) * W + j;
@@ -84,7 +84,7 @@ void to_end_kernel(const Decays& d, const Tensor& x, const Tensor& y, bool accum
       KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
         const A* const a = factors + chunk * C * G;
         for_column_blocks(W, [&](std::int64_t j, int count) {
-          ProductColumns<A> p;
+          RunningColumns<A> p;
           for_columns(team, count, [&](int c) { p.e[c] = A(1); });
           for (std::int64_t i = C; i-- > 0;) {
             const std::int64_t at = (chunk * C + i) * W + j;
@@ -137,7 +137,7 @@ void scores_kernel(const Decays& d, double factor, bool strict, const Tensor& x)
       "longspan::ops::decay_scores", d.size.count() * d.size.rows(),
       KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
         for_column_blocks(C, [&](std::int64_t j, int count) {
-          ProductColumns<A> p;
+          RunningColumns<A> p;
           for_columns(team, count, [&](int c) { p.e[c] = A(0); });
           for (std::int64_t t = 0; t < C; ++t) {
             A* const row = out + (chunk * C + t) * C + j;
@@ -157,7 +157,7 @@ template <class A>
 void write_products_kernel(const Decays& d, const Tensor& x, const Tensor& dx, const Tensor& y, const Tensor& dy,
                            const Tensor& dsums) {
   const A *const a = x.data<A>(), *const da = dx.data<A>(), *const b = y.data<A>(), *const db = dy.data<A>();
-  double* const out = dsums.data<double>();
+  A* const out = dsums.data<A>();
   const std::int64_t W = x.dim(-1), G = d.factors.dim(-1);
   for_rows(
       "longspan::ops::decay_products", x.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
@@ -165,12 +165,10 @@ void write_products_kernel(const Decays& d, const Tensor& x, const Tensor& dx, c
         if (G == 1) {
           const A sum = sum_columns<A>(team, static_cast<int>(W),
                                        [&](int c) { return a[at + c] * da[at + c] - b[at + c] * db[at + c]; });
-          for_columns(team, 1, [&](int) { out[row] = static_cast<double>(sum); });
+          for_columns(team, 1, [&](int) { out[row] = sum; });
         } else {
-          for_columns(team, static_cast<int>(W), [&](int c) {
-            out[at + c] = static_cast<double>(a[at + c]) * static_cast<double>(da[at + c]) -
-                          static_cast<double>(b[at + c]) * static_cast<double>(db[at + c]);
-          });
+          for_columns(team, static_cast<int>(W),
+                      [&](int c) { out[at + c] = a[at + c] * da[at + c] - b[at + c] * db[at + c]; });
         }
       });
 }
@@ -178,17 +176,16 @@ void write_products_kernel(const Decays& d, const Tensor& x, const Tensor& dx, c
 template <class A>
 void add_products_kernel(const Decays& d, const Tensor& x, const Tensor& dx, const Tensor& dsums) {
   const A *const a = x.data<A>(), *const da = dx.data<A>();
-  double* const out = dsums.data<double>();
+  A* const out = dsums.data<A>();
   const std::int64_t W = x.dim(-1), G = d.factors.dim(-1);
   for_rows(
       "longspan::ops::decay_add_products", x.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
         const std::int64_t at = row * W;
         if (G == 1) {
           const A sum = sum_columns<A>(team, static_cast<int>(W), [&](int c) { return a[at + c] * da[at + c]; });
-          for_columns(team, 1, [&](int) { out[row] += static_cast<double>(sum); });
+          for_columns(team, 1, [&](int) { out[row] += sum; });
         } else {
-          for_columns(team, static_cast<int>(W),
-                      [&](int c) { out[at + c] += static_cast<double>(a[at + c]) * static_cast<double>(da[at + c]); });
+          for_columns(team, static_cast<int>(W), [&](int c) { out[at + c] += a[at + c] * da[at + c]; });
         }
       });
 }
@@ -198,52 +195,54 @@ void through_gradient_kernel(const Decays& d, const Tensor& kd, const Tensor& dk
                              const Tensor& dends, const Tensor& dsums) {
   const A *const k = kd.data<A>(), *const dk = dkd.data<A>(), *const through = d.through.data<A>();
   const A *const state = starts.data<A>(), *const dend = dends.data<A>();
-  double* const out = dsums.data<double>();
+  A* const out = dsums.data<A>();
   const std::int64_t C = d.size.chunk, G = d.factors.dim(-1), K = starts.dim(-2), V = starts.dim(-1);
   for_rows(
       "longspan::ops::decay_through_gradient", d.size.count() * d.size.rows(),
       KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
         const std::int64_t keys = chunk * C * K, values = chunk * K * V;
-        double* const last = out + ((chunk + 1) * C - 1) * G;
+        A* const last = out + ((chunk + 1) * C - 1) * G;
         if (G == 1) {
           const A left =
               sum_columns<A>(team, static_cast<int>(C * K), [&](int i) { return k[keys + i] * dk[keys + i]; });
           const A across = sum_columns<A>(team, static_cast<int>(K * V),
                                           [&](int i) { return state[values + i] * dend[values + i]; });
-          for_columns(team, 1, [&](int) { last[0] += static_cast<double>(left + through[chunk] * across); });
+          for_columns(team, 1, [&](int) { last[0] += left + through[chunk] * across; });
           return;
         }
         for (std::int64_t i = 0; i < C; ++i) {
           const std::int64_t at = keys + i * K;
-          for_columns(team, static_cast<int>(K),
-                      [&](int c) { last[c] += static_cast<double>(k[at + c] * dk[at + c]); });
+          for_columns(team, static_cast<int>(K), [&](int c) { last[c] += k[at + c] * dk[at + c]; });
         }
         wait_for_team(team);
         for (std::int64_t c = 0; c < K; ++c) {
           const std::int64_t at = values + c * V;
           const A across =
               sum_columns<A>(team, static_cast<int>(V), [&](int v) { return state[at + v] * dend[at + v]; });
-          if (is_first(team)) last[c] += static_cast<double>(through[chunk * K + c] * across);
+          if (is_first(team)) last[c] += through[chunk * K + c] * across;
         }
       });
 }
 
 template <class A>
 void gradient_kernel(const Decays& d, const Tensor& dsums, const Tensor& dlog) {
-  const A* const a = d.factors.data<A>();
-  double* const sums = dsums.data<double>();
+  const A *const a = d.factors.data<A>(), *const sums = dsums.data<A>();
   A* const out = dlog.data<A>();
   const std::int64_t C = d.size.chunk, G = d.factors.dim(-1);
   for_rows(
       "longspan::ops::log_decay_gradient", d.size.count() * d.size.rows(),
       KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
-        for (std::int64_t i = C; i-- > 0;) {
-          const std::int64_t at = (chunk * C + i) * G;
-          for_columns(team, static_cast<int>(G), [&](int c) {
-            if (i + 1 < C) sums[at + c] += sums[at + G + c];
-            out[at + c] = a[at + c] == A(0) ? A(0) : A(sums[at + c]);
-          });
-        }
+        for_column_blocks(G, [&](std::int64_t j, int count) {
+          RunningColumns<A> sum;
+          for_columns(team, count, [&](int c) { sum.e[c] = A(0); });
+          for (std::int64_t i = C; i-- > 0;) {
+            const std::int64_t at = (chunk * C + i) * G + j;
+            for_columns(team, count, [&](int c) {
+              sum.e[c] += sums[at + c];
+              out[at + c] = a[at + c] == A(0) ? A(0) : sum.e[c];
+            });
+          }
+        });
       });
 }
 
@@ -301,9 +300,10 @@ void add_through_gradient(const Decays& decays, const Tensor& kd, const Tensor& 
                         [&]<class A>() { through_gradient_kernel<A>(decays, kd, dkd, starts, dends, dsums); });
 }
 
-Tensor log_decay_gradient(const Decays& decays, const Tensor& dsums, Dtype dtype) {
-  const Tensor dlog = Tensor::empty(dsums.shape(), dtype, Memory::workspace, "log decay gradient");
-  dispatch_accumulation("log_decay_gradient", dtype, [&]<class A>() { gradient_kernel<A>(decays, dsums, dlog); });
+Tensor log_decay_gradient(const Decays& decays, const Tensor& dsums) {
+  const Tensor dlog = Tensor::empty(dsums.shape(), dsums.dtype(), Memory::workspace, "log decay gradient");
+  dispatch_accumulation("log_decay_gradient", dsums.dtype(),
+                        [&]<class A>() { gradient_kernel<A>(decays, dsums, dlog); });
   return dlog;
 }
 

@@ -34,7 +34,7 @@ Tensor decay_through(const Decays& decays);
 // G = 1.
 void decay_scores(const Decays& decays, double factor, bool strict, const Tensor& x);
 
-// Gradient of the log decays, [N, R, C, G]. `dsums` float64 [N, R, C, G] is the gradient of b so far.
+// Gradient of the log decays, [N, R, C, G]. `dsums` [N, R, C, G] is the gradient of b so far.
 // dsums_t = x_t dx_t - y_t dy_t, summed over the channels of a decay.
 void write_products(const Decays& decays, const Tensor& x, const Tensor& dx, const Tensor& y, const Tensor& dy,
                     const Tensor& dsums);
@@ -43,7 +43,7 @@ void add_products(const Decays& decays, const Tensor& x, const Tensor& dx, const
 //   across chunks: kd (rows left at the end) with dkd; the state at each start with the gradient of that at its end
 void add_through_gradient(const Decays& decays, const Tensor& kd, const Tensor& dkd, const Tensor& starts,
                           const Tensor& dends, const Tensor& dsums);
-// g enters b_t, b_{t+1}, ..., b_C. Overwrites dsums.
-Tensor log_decay_gradient(const Decays& decays, const Tensor& dsums, Dtype dtype);
+// g enters b_t, b_{t+1}, ..., b_C.
+Tensor log_decay_gradient(const Decays& decays, const Tensor& dsums);
 
 }  // namespace longspan::ops

@@ -1,7 +1,7 @@
 #include "ops/recurrence/delta.hpp"
 
 #include "ops/elementwise.hpp"
-#include "ops/recurrence/running_product.hpp"
+#include "ops/recurrence/running_columns.hpp"
 #include "tensor/dispatch.hpp"
 
 namespace longspan::ops {
@@ -39,7 +39,7 @@ void invert_kernel(const Tensor& beta, const Tensor& scores, const Tensor& inver
           for (std::int64_t t = 0; t < C; ++t) {
             const A* const e = in + (chunk * C + t) * C;
             const auto at = static_cast<int>(t - j);
-            ProductColumns<A> row;
+            RunningColumns<A> row;
             for_columns(team, count, [&](int c) { row.e[c] = c == at ? A(1) : A(0); });
             for (std::int64_t s = j; s < t; ++s) {
               const A f = b[chunk * C + t] * e[s];
@@ -56,7 +56,7 @@ template <class A>
 void scores_gradient_kernel(const DeltaChunks& d, const Tensor& below, const Tensor& dbeta, const Tensor& dsums) {
   const A *const b = d.beta.data<A>(), *const e = d.scores.data<A>(), *const g = below.data<A>();
   A* const out = dbeta.data<A>();
-  double* const sums = dsums.data<double>();
+  A* const sums = dsums.data<A>();
   const std::int64_t C = d.scores.dim(-1);
   for_rows(
       "longspan::ops::delta_scores_gradient", d.scores.rows(), KOKKOS_LAMBDA(const Team& team, std::int64_t row) {
@@ -69,7 +69,7 @@ void scores_gradient_kernel(const DeltaChunks& d, const Tensor& below, const Ten
         });
         for_columns(team, 1, [&](int) {
           out[row] = -across;
-          sums[row] += static_cast<double>(down - b[row] * across);
+          sums[row] += down - b[row] * across;
         });
       });
 }

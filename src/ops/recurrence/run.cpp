@@ -12,12 +12,12 @@ namespace {
 // since of each window the state at its start is kept.
 constexpr std::int64_t kWindowBytes = 1 << 21, kWindowPairs = 4;
 
-// What the forward pass over a chunk of one pair touches: q, k, v, o and decayed q and k, scores, sums of decays, a
+// What the forward pass over a chunk of one pair touches: q, k, v, o and decayed q and k, scores, decays, a
 // state; for the delta rule its matrices (delta.hpp).
 std::int64_t chunk_bytes(const AffineMapSizes& s, std::int64_t chunk, Dtype dtype, bool delta) {
-  std::int64_t numbers = chunk * (4 * s.key + 2 * s.value + chunk) + s.key * s.value;
+  std::int64_t numbers = chunk * (4 * s.key + 2 * s.value + s.decay + chunk) + s.key * s.value;
   if (delta) numbers += chunk * (2 * s.key + 3 * s.value + 2 * chunk);
-  return numbers * static_cast<std::int64_t>(size_of(accumulation_dtype(dtype))) + chunk * s.decay * 8;
+  return numbers * static_cast<std::int64_t>(size_of(accumulation_dtype(dtype)));
 }
 
 // 0: all of them.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ops/recurrence/running_product.hpp"
+#include "ops/recurrence/running_columns.hpp"
 #include "tensor/dispatch.hpp"
 
 namespace longspan::ops {
@@ -37,14 +37,19 @@ void from_part_start_kernel(const Decays& d, double factor, const Tensor& x, con
       "longspan::ops::decay_from_part_start", d.size.count() * d.size.rows(),
       KOKKOS_LAMBDA(const Team& team, std::int64_t chunk) {
         for_column_blocks(K, [&](std::int64_t j, int count) {
-          ProductColumns<A> p;
+          RunningColumns<A> p;
           for (std::int64_t i = 0; i < C; ++i) {
             const std::int64_t at = (chunk * C + i) * K + j;
-            const bool start = i % kSubChunk == 0;
-            for_columns(team, count, [&](int c) {
-              p.e[c] = start ? f : p.e[c] * a[at + c];
-              out[at + c] = p.e[c] * in[at + c] + (accumulate ? out[at + c] : A(0));
-            });
+            if (i % kSubChunk == 0) {
+              for_columns(team, count, [&](int c) { p.e[c] = f; });
+            } else {
+              for_columns(team, count, [&](int c) { p.e[c] *= a[at + c]; });
+            }
+            if (accumulate) {
+              for_columns(team, count, [&](int c) { out[at + c] += p.e[c] * in[at + c]; });
+            } else {
+              for_columns(team, count, [&](int c) { out[at + c] = p.e[c] * in[at + c]; });
+            }
           }
         });
       });
@@ -61,7 +66,7 @@ void decay_keys_kernel(const Decays& d, std::int64_t first, const Tensor& k, con
         for_column_blocks(K, [&](std::int64_t j, int count) {
           const std::int64_t rows = chunk * C * K + j;
           const A* const a = factors + rows;
-          ProductColumns<A> p;
+          RunningColumns<A> p;
           for_columns(team, count, [&](int c) { p.e[c] = a[first * K + c]; });
           for (std::int64_t s = first - 1; s > before; --s) {
             for_columns(team, count, [&](int c) {
@@ -90,7 +95,7 @@ void decay_keys_backward_kernel(const Decays& d, std::int64_t first, const Tenso
         for_column_blocks(K, [&](std::int64_t j, int count) {
           const std::int64_t rows = chunk * C * K + j;
           const A* const a = factors + rows;
-          ProductColumns<A> p;
+          RunningColumns<A> p;
           for_columns(team, count, [&](int c) { p.e[c] = a[first * K + c]; });
           for (std::int64_t s = first - 1; s > before; --s) {
             for_columns(team, count, [&](int c) {
@@ -121,7 +126,7 @@ void diagonal_kernel(const Decays& d, double factor, const Tensor& q, const Tens
         wait_for_team(team);
         for_column_blocks(K, [&](std::int64_t j, int count) {
           const A* const query = queries + row * K + j;
-          ProductColumns<A> decay;
+          RunningColumns<A> decay;
           for_columns(team, count, [&](int c) { decay.e[c] = f; });
           for (std::int64_t s = t; s >= first; --s) {
             const std::int64_t at = (chunk + s) * K + j;
@@ -148,7 +153,7 @@ void diagonal_backward_kernel(const Decays& d, double factor, const Tensor& q, c
         for_column_blocks(K, [&](std::int64_t j, int count) {
           for (std::int64_t t = first; t < end; ++t) {
             const std::int64_t row = (chunk + t) * K + j;
-            ProductColumns<A> decay, sum;
+            RunningColumns<A> decay, sum;
             for_columns(team, count, [&](int c) {
               decay.e[c] = f;
               sum.e[c] = A(0);

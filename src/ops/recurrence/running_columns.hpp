@@ -1,4 +1,4 @@
-// Running products of decays over the rows of a chunk, for blocks of columns that stay in registers or a thread's own
+// Running products and sums over the rows of a chunk, for blocks of columns that stay in registers or a thread's own
 // memory: in every loop over columns the same thread has the same one.
 #pragma once
 
@@ -10,7 +10,7 @@ inline constexpr int kDecayColumns = 64;
 
 // e[c] for the columns of a block; each thread of a team uses its own.
 template <class A>
-struct ProductColumns {
+struct RunningColumns {
   A e[kDecayColumns];
 };
 
