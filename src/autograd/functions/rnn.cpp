@@ -86,14 +86,16 @@ Variable rnn(Tape& tape, ops::RnnCell cell, const Variable& x, const RnnParamete
   const std::vector<Range> groups = cut(x.value().dim(0), relay.groups);
   const Variable y(output_of(x.value(), K));
   const auto weight = [=] { return of_heads(parameters.weight.value(), heads, sizes.recurrent * K); };
-  std::vector<Run> saved;
+  std::vector<Tensor> gates, entered;  // by group
   Relay states(relay.axis, zero_states(cell, groups, y.value(), "recurrent state"), false);
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const Run kept =
         run(cell, part_of(x.value(), groups[g]), weight(), of_heads(parameters.bias.value(), heads, sizes.gates * K),
             part_of(resets, groups[g]), states.enter(g), part_of(y.value(), groups[g]));
     states.leave(g);
-    if (tape.recording()) saved.push_back(kept);
+    if (!tape.recording()) continue;
+    gates.push_back(kept.gates);
+    entered.push_back(kept.states);
   }
   // The weight part needs the gradients of the gates after the input part has made them.
   const auto dgates = std::make_shared<std::vector<Tensor>>();
@@ -103,10 +105,8 @@ Variable rnn(Tape& tape, ops::RnnCell cell, const Variable& x, const RnnParamete
         const Tensor dy = y.take_gradient(), dx = Tensor::empty(x.value().shape(), x.value().dtype());
         Relay dstates(relay.axis, zero_states(cell, groups, y.value(), "state gradient"), true);
         for (std::size_t g = 0; g < groups.size(); ++g) {
-          const Run& kept = saved[g];
-          dgates->push_back(
-              Tensor::empty(kept.gates.shape(), kept.gates.dtype(), Memory::activations, "gate gradients"));
-          ops::rnn_backward(cell, weight(), part_of(resets, groups[g]), kept.gates, kept.states, part_of(dy, groups[g]),
+          dgates->push_back(Tensor::empty(gates[g].shape(), gates[g].dtype(), Memory::activations, "gate gradients"));
+          ops::rnn_backward(cell, weight(), part_of(resets, groups[g]), gates[g], entered[g], part_of(dy, groups[g]),
                             dstates.enter(g), dgates->back());
           dstates.leave(g);
           ops::rnn_input_gradient(cell, dgates->back(), part_of(dx, groups[g]));
@@ -115,7 +115,7 @@ Variable rnn(Tape& tape, ops::RnnCell cell, const Variable& x, const RnnParamete
       },
       [=] {
         for (std::size_t g = 0; g < groups.size(); ++g) {
-          ops::rnn_parameter_gradients(cell, (*dgates)[g], saved[g].states,
+          ops::rnn_parameter_gradients(cell, (*dgates)[g], entered[g],
                                        of_heads(parameters.bias.gradient(), heads, sizes.gates * K),
                                        of_heads(parameters.weight.gradient(), heads, sizes.recurrent * K));
         }
