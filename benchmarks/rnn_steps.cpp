@@ -26,7 +26,7 @@ struct Sizes {
 
 Tensor random(const Shape& shape, std::uint64_t key, double deviation) {
   const Tensor t = Tensor::empty(shape, Dtype::float32);
-  ops::fill_normal(t, key, deviation, t.size(), 0, 0);
+  ops::fill_normal(t, key, deviation, shape[-1], 0, {0, 0, shape[-1]});
   return t;
 }
 Tensor empty(const Shape& shape) { return Tensor::empty(shape, Dtype::float32); }
@@ -102,7 +102,8 @@ void compare(const Sizes& s) {
   const Tensor states = empty({2, s.batch, s.heads, kSteps, s.width}), y = empty({s.batch, s.heads, kSteps, s.width});
   const Tensor state = Tensor::zeros({2, s.batch, s.heads, s.width}, Dtype::float32);
   const Tensor resets = Tensor::zeros({s.batch, kSteps}, Dtype::int32);
-  const Tensor dy = random(y.shape(), 3, 1), dgates = empty(gates.shape());
+  const Tensor dy = random(y.shape(), 3, 1), dstate = Tensor::zeros(state.shape(), Dtype::float32),
+               dgates = empty(gates.shape());
   const double copying = least_seconds([&] { ops::copy(inputs, gates); });
   const double fused = least_seconds([&] {
                          ops::copy(inputs, gates);
@@ -110,7 +111,10 @@ void compare(const Sizes& s) {
                          ops::rnn_forward(kCell, weight, resets, gates, states, state, y);
                        }) -
                        copying;
-  const double backward = least_seconds([&] { ops::rnn_backward(kCell, weight, resets, gates, states, dy, dgates); });
+  const double backward = least_seconds([&] {
+    dstate.set_zero();
+    ops::rnn_backward(kCell, weight, resets, gates, states, dy, dstate, dgates);
+  });
   const Tensor by_step = random({kSteps, s.heads, s.batch, W}, 2, 1), naive_gates = empty(by_step.shape());
   NaiveLoop loop(s, weight);
   const double naive = least_seconds([&] {

@@ -5,6 +5,7 @@
 #include "autograd/functions/rnn.hpp"
 #include "mixers/projections.hpp"
 #include "mixers/sequence/exchange_heads.hpp"
+#include "nn/contiguous.hpp"
 
 namespace longspan {
 namespace {
@@ -29,15 +30,23 @@ Initializer bias_init(ops::RnnCell cell, const MixerSettings& s) {
   return Initializer::constant(0);
 }
 
-// 1 at the steps before which states are forgotten, int32 [B, T], for T positions of whole sequences.
-Tensor reset_steps(const Context& context, std::int64_t steps) {
-  std::vector<std::int32_t> resets(static_cast<std::size_t>(context.batch * steps), 0);
+// 1 at the positions before which states are forgotten, int32 [B, positions].
+Tensor reset_steps(const Context& context, const Range& positions) {
+  std::vector<std::int32_t> resets(static_cast<std::size_t>(context.batch * positions.size()), 0);
   for (std::size_t b = 0; b < context.document_starts.size(); ++b) {
+    const std::int64_t row = static_cast<std::int64_t>(b) * positions.size() - positions.begin;
     for (const std::int64_t start : context.document_starts[b]) {
-      resets[b * static_cast<std::size_t>(steps) + static_cast<std::size_t>(start)] = 1;
+      if (positions.begin <= start && start < positions.end) resets[static_cast<std::size_t>(row + start)] = 1;
     }
   }
-  return Tensor::from_host(resets, {context.batch, steps}, Memory::activations, "resets");
+  return Tensor::from_host(resets, {context.batch, positions.size()}, Memory::activations, "resets");
+}
+
+// Positions of this rank, which holds one run of them or none.
+Range positions_of(const SequenceShard& shard) {
+  if (shard.runs().empty()) return {};
+  const PositionRun& run = shard.runs().front();
+  return {run.first, run.first + run.count};
 }
 
 // This rank's heads of whole sequences for its rows of all heads.
@@ -49,6 +58,19 @@ HeadExchange exchange_of(const Context& context, std::int64_t heads) {
 }
 
 }  // namespace
+
+RnnLayer rnn_layer(ops::RnnCell cell, std::int64_t batch, std::int64_t heads, std::int64_t head_width, Dtype dtype,
+                   bool contiguous) {
+  const ops::RnnCellSizes sizes = ops::cell_sizes(cell);
+  return {.batch = batch,
+          .heads = heads,
+          .head_width = head_width,
+          .inputs = sizes.inputs,
+          .recurrent = sizes.recurrent,
+          .states = sizes.states,
+          .element_bytes = static_cast<std::int64_t>(size_of(dtype)),
+          .contiguous = contiguous};
+}
 
 Rnn::Rnn(ParameterStore& store, const MixerSettings& s, ops::RnnCell cell)
     : cell_(cell),
@@ -71,16 +93,21 @@ Rnn::Rnn(ParameterStore& store, const MixerSettings& s, ops::RnnCell cell)
                            .init = bias_init(cell, s),
                            .group = s.group})),
       norm_(store, s.name + ".norm", head_width_, s.model.norm_epsilon, s.group),
-      output_(store, s.name + ".output", width_, width_, head_width_, output_init(s)) {
-  if (heads_ < store.mesh().sequence) {
-    throw UserError(
-        "model.mixers = {} cannot share {} heads (model.heads / parallel.tensor) among parallel.sequence = {} ranks; "
-        "use at most {} ranks there or more heads",
-        ops::to_string(cell), heads_, store.mesh().sequence, heads_);
-  }
-}
+      output_(store, s.name + ".output", width_, width_, head_width_, output_init(s)) {}
 
 Variable Rnn::forward(const Context& context, const Variable& x) const {
+  const RnnLayer layer =
+      rnn_layer(cell_, context.batch, heads_, head_width_, x.value().dtype(), !context.sequence.contiguous);
+  return forward(context, x, choose_rnn_way(layer, context.mesh.sequence().size()));
+}
+
+Variable Rnn::forward(const Context& context, const Variable& x, const RnnCrossing& crossing) const {
+  if (crossing.way == RnnWay::exchange) return exchanged(context, x);
+  return in_contiguous_run(
+      context, x, [&](const Context& inner, const Variable& rows) { return relayed(inner, rows, crossing.groups); });
+}
+
+Variable Rnn::exchanged(const Context& context, const Variable& x) const {
   Tape& tape = context.tape;
   const Variable inputs = split_heads(tape, input_.forward(context, x), heads_);
   const HeadExchange exchange = exchange_of(context, heads_);
@@ -88,8 +115,15 @@ Variable Rnn::forward(const Context& context, const Variable& x) const {
   const Variable whole = alone ? inputs : rows_to_heads(tape, exchange, inputs);
   const Range mine = exchange.heads[static_cast<std::size_t>(exchange.group.rank())];
   const Variable h = rnn(tape, cell_, whole, {weight_->variable(), bias_->variable()}, mine,
-                         reset_steps(context, whole.value().dim(2)));
+                         reset_steps(context, {0, whole.value().dim(2)}));
   return finish(context, alone ? h : heads_to_rows(tape, exchange, h));
+}
+
+Variable Rnn::relayed(const Context& context, const Variable& x, std::int64_t groups) const {
+  const Variable inputs = split_heads(context.tape, input_.forward(context, x), heads_);
+  return finish(context,
+                rnn(context.tape, cell_, inputs, {weight_->variable(), bias_->variable()}, {0, heads_},
+                    reset_steps(context, positions_of(context.sequence.shard)), {&context.mesh.sequence(), groups}));
 }
 
 Variable Rnn::finish(const Context& context, const Variable& heads) const {
@@ -106,7 +140,7 @@ std::unique_ptr<MixerCache> Rnn::make_cache(std::int64_t batch, std::int64_t, Dt
 Variable Rnn::extend(const Context& context, const Variable& x, MixerCache& cache) const {
   const Variable inputs = split_heads(context.tape, input_.forward(context, x), heads_);
   const Tensor h = extend_rnn(cell_, inputs.value(), {weight_->variable(), bias_->variable()},
-                              reset_steps(context, inputs.value().dim(2)), dynamic_cast<RnnCache&>(cache).state);
+                              reset_steps(context, {0, inputs.value().dim(2)}), dynamic_cast<RnnCache&>(cache).state);
   return finish(context, Variable(h));
 }
 

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "comm/together.hpp"
+#include "config/mixer_pattern.hpp"
+#include "mixers/rnn.hpp"
 #include "tensor/device.hpp"
 #include "tensor/shape_only.hpp"
 #include "train/metrics_writer.hpp"
@@ -54,6 +56,28 @@ std::string describe_zero(const Session& session) {
   return std::format("stage {}: {} shared by {} ranks (data x sequence)", zero, shared[zero], holders);
 }
 
+// How the recurrent cells among the mixers cross the sequence axis in a microbatch.
+void add_cells(Lines& lines, const TrainConfig& config) {
+  const MeshShape mesh = mesh_shape(config.parallel);
+  if (mesh.sequence == 1) return;
+  const std::vector<LayerMixer> mixers = layer_mixers(config.model);
+  const std::int64_t batch = config.data.batch / (mesh.data * config.parallel.microbatches);
+  for (const ops::RnnCell cell : ops::kRnnCells) {
+    if (std::ranges::find(mixers, ops::to_string(cell), &LayerMixer::kind) == mixers.end()) continue;
+    const RnnLayer layer =
+        rnn_layer(cell, batch, config.model.heads / mesh.tensor, config.model.head_width(),
+                  parse_float_dtype(config.run.dtype, "run.dtype"), shard_kind(config) == ShardKind::contiguous);
+    const RnnCrossing crossing = choose_rnn_way(layer, mesh.sequence);
+    const auto waits = static_cast<double>(mesh.sequence - 1);
+    lines.add("sequence",
+              crossing.way == RnnWay::exchange
+                  ? std::format("{}: rows for heads and back, all to all", ops::to_string(cell))
+                  : std::format("{}: states in a relay, {} sequences in {} groups: ranks wait {:.0f} % of its time",
+                                ops::to_string(cell), batch, crossing.groups,
+                                100 * waits / (waits + static_cast<double>(crossing.groups))));
+  }
+}
+
 // What needs neither storage nor other ranks.
 Lines describe_work(const Session& session) {
   const TrainConfig& config = session.config();
@@ -76,6 +100,7 @@ Lines describe_work(const Session& session) {
                                 device::description(), shard));
   if (config.parallel.zero > 0) lines.add("zero", describe_zero(session));
   for (const std::string& reason : session.sequence_choice()) lines.add("sequence", reason);
+  add_cells(lines, config);
   if (!session.recompute_choice().empty()) lines.add("recompute", session.recompute_choice());
   if (config.parallel.pipeline > 1) lines.add("pipeline", describe_pipeline(session));
   if (const TokenStore* corpus = session.corpus()) {

@@ -84,11 +84,6 @@ std::vector<std::vector<std::int64_t>> some_documents(const std::string& kind, c
   return accepts(kind, model, true) ? Starts{{0, 2}, {1, 4}} : Starts{};
 }
 
-// Mixers whose sequence ranks share the heads.
-bool shares_heads(const std::string& kind) {
-  return kind == "elman" || kind == "gru" || kind == "lstm" || kind == "slstm";
-}
-
 Comm self() { return world().split("self", world().rank(), 0); }
 
 class EveryMixer : public ::testing::TestWithParam<std::string> {};
@@ -111,7 +106,6 @@ TEST_P(EveryMixer, AnyTensorAndSequenceMeshGivesOneRanksResults) {
     for (int tensor = 1; tensor <= world().size(); ++tensor) {
       const int sequence = world().size() / tensor;
       if (world().size() % tensor != 0 || model.num_kv_heads() % tensor != 0) continue;
-      if (shares_heads(GetParam()) && model.heads / tensor < sequence) continue;
       for (const ShardKind kind : {ShardKind::zigzag, ShardKind::contiguous, ShardKind::striped}) {
         LayerCase c = mixer_case(GetParam(), model, LayerCase{}.T, kind);
         c.document_starts = some_documents(GetParam(), model);
@@ -213,13 +207,6 @@ TEST(AttentionCost, CompleteRowsOfScoresAreKept) {
   };
   EXPECT_EQ(kept("rsa", 50) - kept("ring", 50), 4 * 50);
   EXPECT_EQ(kept("ring", 100), kept("ring", 50));
-}
-
-TEST(SharedHeads, MoreSequenceRanksThanHeadsAreRefused) {
-  ParameterStore store({.tensor = 2, .sequence = 3}, {});
-  EXPECT_EQ(sentence_of([&] { make_mixer("lstm", store, {.name = "mixer", .model = small_model()}); }),
-            "model.mixers = lstm cannot share 2 heads (model.heads / parallel.tensor) among parallel.sequence = 3 "
-            "ranks; use at most 2 ranks there or more heads");
 }
 
 TEST(MixerRegistry, UnknownNameListsTheKnownOnes) {

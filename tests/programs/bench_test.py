@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -71,6 +73,24 @@ class SequenceBench(ProgramTest):
         for words in ["--help", "step --help"]:
             self.assertIn("training steps", self.run_program("bench", words).out)
         self.assertIn("bench.message_delay", self.run_program("bench", "sequence --help").out)
+
+
+class LengthBench(ProgramTest):
+    SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks/length.py"
+
+    def measure(self, words):
+        return subprocess.run([self.SCRIPT, programs.APPS, *words.split()], capture_output=True, text=True, check=False)
+
+    def test_prints_a_row_for_each_length_and_the_slope(self):
+        said = self.measure("--lengths 96,3000 --rounds 1 --bench.steps 1 --parallel.sequence 1")
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assertRegex(said.stdout, r"^\| T .*\n.*\n\| 96 \| .*\n\| 3000 \| .*\n\nslope [0-9.]+\n$")
+
+    def test_what_the_program_refuses_it_says(self):
+        said = self.measure("--lengths 96 --model.mixers nosuch --parallel.sequence 1")
+        self.assertEqual(said.returncode, 1)
+        self.assertIn("'nosuch'", said.stderr)
+        self.assertIn("data.sequence_length = 96", said.stderr)
 
 
 class KernelBench(ProgramTest):

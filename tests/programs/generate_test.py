@@ -114,6 +114,12 @@ class Help(ProgramTest):
             self.assertIn(word, said)
         self.assertEqual(list(self.folder.iterdir()), [])
 
+    def test_a_dry_run_says_how_recurrent_cells_cross_the_sequence_axis(self):
+        for heads, way in [(1, "lstm: states in a relay, 4 sequences in 2 groups: ranks wait 33 % of its time"),
+                           (2, "lstm: rows for heads and back, all to all")]:
+            model = f"--model.mixers lstm --model.width 512 --model.heads {heads} --data.batch 4 --parallel.sequence 2"
+            said = self.run_program("train", self.training("run", model) + " --dry-run").out
+            self.assertIn(way, said)
 
     def test_a_dry_run_plans_meshes_of_any_size(self):
         mesh = "--model.layers 4 --data.batch 16 --parallel.data 16 --parallel.pipeline 4 --parallel.sequence 8"

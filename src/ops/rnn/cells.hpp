@@ -1,6 +1,6 @@
 // The pointwise part of a step, for one channel: gates and entering states to new states, and its gradient from the
 // same values. A is float or double.
-//   forward(g, s, next)            next states
+//   forward(g, s, next)            next states; g becomes what backward needs in its place
 //   backward(g, s, dnext, dg, ds)  gradients of the gates and, apart from the recurrent matrix, of the entering states
 // States that are all zero stand before the first step.
 #pragma once
@@ -9,11 +9,6 @@
 #include "ops/rnn/rnn.hpp"
 
 namespace longspan::ops::rnn {
-
-template <class A>
-KOKKOS_INLINE_FUNCTION A tanh(A x) {
-  return A(2) * math::sigmoid(A(2) * x) - A(1);
-}
 
 // log(1 + x) for x in [0, 1]; in float 2 atanh(s) with s = x / (2 + x) <= 1/3, plain arithmetic that vectorises.
 KOKKOS_INLINE_FUNCTION double log1p(double x) { return Kokkos::log1p(x); }
@@ -39,13 +34,12 @@ struct Elman {
   static constexpr int kInputs = 1, kRecurrent = 1, kGates = 1, kStates = 1;
 
   template <class A>
-  KOKKOS_INLINE_FUNCTION static void forward(const A* g, const A*, A* next) {
-    next[0] = tanh(g[0]);
+  KOKKOS_INLINE_FUNCTION static void forward(A* g, const A*, A* next) {
+    next[0] = g[0] = math::tanh(g[0]);
   }
   template <class A>
   KOKKOS_INLINE_FUNCTION static void backward(const A* g, const A*, const A* dnext, A* dg, A* ds) {
-    const A h = tanh(g[0]);
-    dg[0] = dnext[0] * (A(1) - h * h);
+    dg[0] = dnext[0] * (A(1) - g[0] * g[0]);
     ds[0] = A(0);
   }
 };
@@ -54,13 +48,15 @@ struct Gru {
   static constexpr int kInputs = 3, kRecurrent = 3, kGates = 4, kStates = 1;
 
   template <class A>
-  KOKKOS_INLINE_FUNCTION static void forward(const A* g, const A* s, A* next) {
-    const A r = math::sigmoid(g[1]), z = math::sigmoid(g[2]);
-    next[0] = z * s[0] + (A(1) - z) * tanh(g[3] + r * g[0]);
+  KOKKOS_INLINE_FUNCTION static void forward(A* g, const A* s, A* next) {
+    g[1] = math::sigmoid(g[1]);
+    g[2] = math::sigmoid(g[2]);
+    g[3] = math::tanh(g[3] + g[1] * g[0]);
+    next[0] = g[2] * s[0] + (A(1) - g[2]) * g[3];
   }
   template <class A>
   KOKKOS_INLINE_FUNCTION static void backward(const A* g, const A* s, const A* dnext, A* dg, A* ds) {
-    const A r = math::sigmoid(g[1]), z = math::sigmoid(g[2]), n = tanh(g[3] + r * g[0]);
+    const A r = g[1], z = g[2], n = g[3];
     const A dn = dnext[0] * (A(1) - z) * (A(1) - n * n);
     dg[0] = dn * r;
     dg[1] = dn * g[0] * r * (A(1) - r);
@@ -74,14 +70,18 @@ struct Lstm {
   static constexpr int kInputs = 4, kRecurrent = 4, kGates = 4, kStates = 2;
 
   template <class A>
-  KOKKOS_INLINE_FUNCTION static void forward(const A* g, const A* s, A* next) {
-    next[1] = math::sigmoid(g[1]) * s[1] + math::sigmoid(g[0]) * tanh(g[2]);
-    next[0] = math::sigmoid(g[3]) * tanh(next[1]);
+  KOKKOS_INLINE_FUNCTION static void forward(A* g, const A* s, A* next) {
+    g[0] = math::sigmoid(g[0]);
+    g[1] = math::sigmoid(g[1]);
+    g[2] = math::tanh(g[2]);
+    g[3] = math::sigmoid(g[3]);
+    next[1] = g[1] * s[1] + g[0] * g[2];
+    next[0] = g[3] * math::tanh(next[1]);
   }
   template <class A>
   KOKKOS_INLINE_FUNCTION static void backward(const A* g, const A* s, const A* dnext, A* dg, A* ds) {
-    const A i = math::sigmoid(g[0]), f = math::sigmoid(g[1]), z = tanh(g[2]), o = math::sigmoid(g[3]);
-    const A c = tanh(f * s[1] + i * z), dc = dnext[1] + dnext[0] * o * (A(1) - c * c);
+    const A i = g[0], f = g[1], z = g[2], o = g[3];
+    const A c = math::tanh(f * s[1] + i * z), dc = dnext[1] + dnext[0] * o * (A(1) - c * c);
     dg[0] = dc * z * i * (A(1) - i);
     dg[1] = dc * s[1] * f * (A(1) - f);
     dg[2] = dc * i * (A(1) - z * z);
@@ -107,17 +107,19 @@ struct Slstm {
     return {m, math::exp(g[0] - m), s[2] == A(0) ? A(0) : math::exp(f - m)};
   }
   template <class A>
-  KOKKOS_INLINE_FUNCTION static void forward(const A* g, const A* s, A* next) {
+  KOKKOS_INLINE_FUNCTION static void forward(A* g, const A* s, A* next) {
     const Scaled<A> e = scaled(g, s);
-    next[1] = e.f * s[1] + e.i * tanh(g[2]);
+    g[2] = math::tanh(g[2]);
+    g[3] = math::sigmoid(g[3]);
+    next[1] = e.f * s[1] + e.i * g[2];
     next[2] = e.f * s[2] + e.i;
     next[3] = e.m;
-    next[0] = math::sigmoid(g[3]) * next[1] / next[2];
+    next[0] = g[3] * next[1] / next[2];
   }
   template <class A>
   KOKKOS_INLINE_FUNCTION static void backward(const A* g, const A* s, const A* dnext, A* dg, A* ds) {
     const Scaled<A> e = scaled(g, s);
-    const A z = tanh(g[2]), o = math::sigmoid(g[3]), n = e.f * s[2] + e.i, c = (e.f * s[1] + e.i * z) / n;
+    const A z = g[2], o = g[3], n = e.f * s[2] + e.i, c = (e.f * s[1] + e.i * z) / n;
     const A dc = dnext[1] + dnext[0] * o / n, dn = dnext[2] - dnext[0] * o * c / n;
     dg[0] = (dc * z + dn) * e.i;
     dg[1] = (dc * s[1] + dn * s[2]) * e.f * math::sigmoid(-g[1]);

@@ -60,15 +60,18 @@ struct Rows {
 template <int R, int C, class A>
 KOKKOS_INLINE_FUNCTION void add_tile(const A* w, std::int64_t width, int n, const Rows<const A>& in, const Rows<A>& out,
                                      int columns) {
-  A sum[R][C];
-  for (int r = 0; r < R; ++r) {
-    for (int c = 0; c < C; ++c) sum[r][c] = A(0);
-  }
+  A sum[R][C] = {};
   for (int j = 0; j < n; ++j) {
     for (int r = 0; r < R; ++r) {
       const A x = in.data[r * in.stride + j];
+      if constexpr (C > kLanes<A>) {
 #pragma GCC ivdep
-      for (int c = 0; c < C; ++c) sum[r][c] += w[j * width + c] * x;
+        for (int c = 0; c < C; ++c) sum[r][c] += w[j * width + c] * x;
+      } else {  // g++ would unroll one vector before it sees it as such, and keep the sums in memory
+#pragma GCC ivdep
+#pragma GCC unroll 1
+        for (int c = 0; c < C; ++c) sum[r][c] += w[j * width + c] * x;
+      }
     }
   }
   for (int r = 0; r < R; ++r) {

@@ -71,6 +71,7 @@ void forward_kernel(const Extent& e, const Tensor& weight, const Tensor& resets,
               for (int i = 0; i < G; ++i) gate[i] = g[row * x.W + i * K + k];
               for (int i = 0; i < S; ++i) entering[i] = s[i * plane + row * K + k];
               Cell::forward(gate, entering, next);
+              for (int i = 0; i < G; ++i) g[row * x.W + i * K + k] = gate[i];
               out[row * K + k] = next[0];
               for (int i = 0; i < S; ++i) to[i * to_plane + k] = keep ? next[i] : Value(0);
             });
@@ -79,17 +80,16 @@ void forward_kernel(const Extent& e, const Tensor& weight, const Tensor& resets,
       });
 }
 
-// `carry` [states, A, H, K]: gradient of the states that enter the step above.
 template <class Cell, class Value>
 void backward_kernel(const Extent& e, const Tensor& weight, const Tensor& resets, const Tensor& gates,
-                     const Tensor& states, const Tensor& dy, const Tensor& carry, const Tensor& dgates) {
+                     const Tensor& states, const Tensor& dy, const Tensor& dstate, const Tensor& dgates) {
   constexpr int S = Cell::kStates, G = Cell::kGates;
   const Value* const w = weight.data<Value>();
   const std::int32_t* const reset = resets.data<std::int32_t>();
   const Value *const g = gates.data<Value>(), *const s = states.data<Value>(), *const d = dy.data<Value>();
-  Value *const dg = dgates.data<Value>(), *const ds = carry.data<Value>();
+  Value *const dg = dgates.data<Value>(), *const ds = dstate.data<Value>();
   const Extent x = e;
-  const std::int64_t plane = x.A * x.H * x.T * x.K, carry_plane = x.A * x.H * x.K;
+  const std::int64_t plane = x.A * x.H * x.T * x.K, dstate_plane = x.A * x.H * x.K;
   for_rows(
       "longspan::ops::rnn_backward", x.blocks(), KOKKOS_LAMBDA(const Team& team, std::int64_t block) {
         const std::int64_t h = block % x.H, first = block / x.H * x.tiles.rows;
@@ -100,18 +100,18 @@ void backward_kernel(const Extent& e, const Tensor& weight, const Tensor& resets
           for (int r = 0; r < rows; ++r) {
             const std::int64_t a = first + r, row = x.row(a, h, t);
             Value* const left = ds + (a * x.H + h) * K;
-            const bool carried = t + 1 < x.T && reset[a * x.T + t + 1] == 0;
+            const bool carried = t + 1 == x.T || reset[a * x.T + t + 1] == 0;
             for_columns(team, K, [&](int k) {
               Value gate[G], entering[S], dnext[S], dgate[G], dentering[S];
               for (int i = 0; i < G; ++i) gate[i] = g[row * x.W + i * K + k];
               for (int i = 0; i < S; ++i) {
                 entering[i] = s[i * plane + row * K + k];
-                dnext[i] = carried ? left[i * carry_plane + k] : Value(0);
+                dnext[i] = carried ? left[i * dstate_plane + k] : Value(0);
               }
               dnext[0] += d[row * K + k];
               Cell::backward(gate, entering, dnext, dgate, dentering);
               for (int i = 0; i < G; ++i) dg[row * x.W + i * K + k] = dgate[i];
-              for (int i = 0; i < S; ++i) left[i * carry_plane + k] = dentering[i];
+              for (int i = 0; i < S; ++i) left[i * dstate_plane + k] = dentering[i];
             });
           }
           rnn::team_barrier(team);
@@ -119,6 +119,12 @@ void backward_kernel(const Extent& e, const Tensor& weight, const Tensor& resets
                                   {dg + x.row(first, h, t) * x.W, x.H * x.T * x.W},
                                   {ds + (first * x.H + h) * K, x.H * K}, rows, K, static_cast<int>(x.tiles.lanes));
         }
+        rnn::team_barrier(team);
+        for_grid(team, rows, K, [&](int r, int k) {
+          const std::int64_t a = first + r;
+          if (!reset[a * x.T]) return;
+          for (int i = 0; i < S; ++i) ds[i * dstate_plane + (a * x.H + h) * K + k] = Value(0);
+        });
       });
 }
 
@@ -146,6 +152,7 @@ RnnCellSizes cell_sizes(RnnCell cell) {
 
 void rnn_forward(RnnCell cell, const Tensor& weight, const Tensor& resets, const Tensor& gates, const Tensor& states,
                  const Tensor& state, const Tensor& y) {
+  if (y.size() == 0) return;  // the state stays
   const bool wide = y.dtype() == gates.dtype();
   const Tensor h = wide ? y : Tensor::empty(y.shape(), gates.dtype(), Memory::workspace, "hidden states");
   const std::int64_t columns = cell_sizes(cell).recurrent * y.dim(3);
@@ -158,17 +165,17 @@ void rnn_forward(RnnCell cell, const Tensor& weight, const Tensor& resets, const
 }
 
 void rnn_backward(RnnCell cell, const Tensor& weight, const Tensor& resets, const Tensor& gates, const Tensor& states,
-                  const Tensor& dy, const Tensor& dgates) {
+                  const Tensor& dy, const Tensor& dstate, const Tensor& dgates) {
+  if (dy.size() == 0) return;
   const bool wide = dy.dtype() == gates.dtype();
   const Tensor dh = wide ? dy : Tensor::empty(dy.shape(), gates.dtype(), Memory::workspace, "hidden state gradients");
   if (!wide) copy(dy, dh);
-  const Tensor carry = Tensor::empty({states.dim(0), states.dim(1), states.dim(2), states.dim(4)}, gates.dtype(),
-                                     Memory::workspace, "state gradients");
   dispatch_accumulation("rnn_backward", gates.dtype(), [&]<class Value>() {
     const Extent e = extent_of<Value>(gates, states, dy.dim(3));
     const Tensor packed = packed_weight(weight, e.H, false, e.width);
-    dispatch_cell(
-        cell, [&]<class Cell>() { backward_kernel<Cell, Value>(e, packed, resets, gates, states, dh, carry, dgates); });
+    dispatch_cell(cell, [&]<class Cell>() {
+      backward_kernel<Cell, Value>(e, packed, resets, gates, states, dh, dstate, dgates);
+    });
   });
 }
 
