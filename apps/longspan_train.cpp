@@ -10,6 +10,7 @@
 int main(int argc, char** argv) {
   using namespace longspan;
   watch_stop_signals();
+  Watchdog watchdog;  // until MPI has ended
   return run_program(argc, argv, [&](const Comm& world) {
     TrainConfig config;
     Options options("longspan-train",
@@ -29,6 +30,9 @@ int main(int argc, char** argv) {
       if (world.rank() == 0) std::cout << plan << "\n";
       return 0;
     }
-    return Trainer(config, world).run();
+    watchdog.start(config.run.watchdog, config.run.stop_within, world.rank());
+    const int code = Trainer(config, world, watchdog).run();
+    watchdog.progress("its end");
+    return code;
   });
 }

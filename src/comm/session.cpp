@@ -12,6 +12,7 @@
 #include "comm/mpi_check.hpp"
 #include "comm/patience.hpp"
 #include "comm/runtime.hpp"
+#include "comm/waiting.hpp"
 
 namespace longspan {
 namespace {
@@ -37,7 +38,11 @@ MpiSession::MpiSession(int* argc, char*** argv) {
   among_cores = local_rank_ < cores();
 }
 
-MpiSession::~MpiSession() { MPI_Finalize(); }
+MpiSession::~MpiSession() {
+  const std::string all = "world";
+  const WaitScope wait(all, "MPI_Finalize");
+  MPI_Finalize();
+}
 
 Comm MpiSession::group_of_all(const std::string& name) const {
   MPI_Comm copy = MPI_COMM_NULL;

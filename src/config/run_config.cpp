@@ -35,8 +35,8 @@ void bind(Options& options, RunConfig& config) {
                    "Time after a stop signal in which the step must end and the checkpoint be written; then the rank "
                    "says so and ends, and the run goes on from the checkpoint before. 0s: as long as it takes.")
       .add_seconds("run.watchdog", config.watchdog,
-                   "Time after which a rank that is not through with a step, a validation or a checkpoint says what it "
-                   "waits for and ends, and with it the run; 0s: never.")
+                   "Time after which a rank that is not through with a part of its start, a step, a validation, a "
+                   "checkpoint or its end says what it waits for and ends, and with it the run; 0s: never.")
       .add(
           "run.trace", config.trace,
           "Step whose pipeline is timed on every rank and written to the run's folder as trace.json (Chrome, Perfetto) "

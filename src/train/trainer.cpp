@@ -16,7 +16,6 @@
 #include "train/replica_check.hpp"
 #include "train/signals.hpp"
 #include "train/stored_config.hpp"
-#include "train/watchdog.hpp"
 
 namespace longspan {
 namespace {
@@ -76,15 +75,18 @@ TrainConfig with_earlier_choice(TrainConfig config, const std::string& file, con
 
 }  // namespace
 
-Trainer::Trainer(const TrainConfig& config, const Comm& world)
-    : resume_point_(choose_resume_point(config.run, world)),
+Trainer::Trainer(const TrainConfig& config, const Comm& world, Watchdog& watchdog)
+    : watchdog_(watchdog),
+      resume_point_(choose_resume_point(config.run, world)),
       session_(with_earlier_choice(config, resume_point_.file, world), world),
       step_(session_),
       provenance_(make_provenance(config_text(session_.config()), session_.mesh().shape().str())),
       folder_(world, config.run.directory, config.run.name),
       reporter_(world.rank() == 0, folder_.log_file()) {
   reporter_.say(describe_plan(session_));
+  watchdog_.progress("making the parameters");
   session_.allocate(true);
+  watchdog_.progress("reading what it goes on from");
   resume();
   first_step_ = steps_done_;
   together(world, [&] {
@@ -116,8 +118,10 @@ void Trainer::load_parameters() {
 
 int Trainer::run() {
   const TrainConfig& config = session_.config();
+  watchdog_.progress("measuring the matrix rate");
   matrix_rate_ = total_matrix_rate(session_);
   reporter_.say(std::format("matrix     {:.1f} GFLOP/s, all ranks together", matrix_rate_ / 1e9));
+  watchdog_.progress("reading the corpus");
   // The first to read all tokens, and so the first to find a damaged one.
   together(session_.mesh().world(), [&] {
     if (session_.mesh().world().rank() != 0 || session_.corpus() == nullptr) return;
@@ -126,9 +130,8 @@ int Trainer::run() {
                               entropy, session_.bits_per_byte(entropy)));
   });
   clock_.restart();
-  Watchdog watchdog(config.run.watchdog, config.run.stop_within, session_.mesh().world().rank());
   while (steps_done_ < config.run.steps) {
-    watchdog.progress(std::format("step {}", steps_done_ + 1));
+    watchdog_.progress(std::format("step {}", steps_done_ + 1));
     const bool traced = steps_done_ + 1 == config.run.trace;
     session_.executor().set_measuring(traced);
     const Timer timer;
@@ -143,9 +146,9 @@ int Trainer::run() {
     const auto [stop, written] = agree();
     if (written) finish_saving();
     const bool last = steps_done_ == config.run.steps;
-    watchdog.progress(std::format("the validation after step {}", steps_done_));
+    watchdog_.progress(std::format("the validation after step {}", steps_done_));
     if (!stop && (last || due(config.validation.every))) validate();
-    watchdog.progress(std::format("the checkpoint of step {}", steps_done_));
+    watchdog_.progress(std::format("the checkpoint of step {}", steps_done_));
     if (stop || last || due(config.checkpoint.every)) save(stop || last);
     if ((stop || last) && metrics_ && metrics_->waiting_rows() > 0) {
       metrics_->finish();

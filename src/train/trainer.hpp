@@ -9,13 +9,14 @@
 #include "train/run_folder.hpp"
 #include "train/session.hpp"
 #include "train/training_step.hpp"
+#include "train/watchdog.hpp"
 
 namespace longspan {
 
 class Trainer {
  public:
-  // Collective over the world.
-  Trainer(const TrainConfig& config, const Comm& world);
+  // Collective over the world. The watchdog is told of every progress.
+  Trainer(const TrainConfig& config, const Comm& world, Watchdog& watchdog);
 
   // Up to run.steps; returns the exit code: 0, or 75 after a stop signal and its checkpoint.
   int run();
@@ -40,6 +41,7 @@ class Trainer {
   Agreement agree() const;
   bool due(std::int64_t every) const { return every > 0 && steps_done_ % every == 0; }
 
+  Watchdog& watchdog_;
   ResumePoint resume_point_;
   Session session_;
   TrainingStep step_;

@@ -11,8 +11,11 @@
 
 namespace longspan {
 
-Watchdog::Watchdog(double seconds, double stop_within, int rank)
-    : seconds_(seconds), stop_within_(stop_within), rank_(rank) {
+void Watchdog::start(double seconds, double stop_within, int rank) {
+  seconds_ = seconds;
+  stop_within_ = stop_within;
+  rank_ = rank;
+  since_.restart();
   if (seconds_ > 0 || stop_within_ > 0) thread_ = std::thread([this] { watch(); });
 }
 

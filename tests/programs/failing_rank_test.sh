@@ -43,4 +43,5 @@ expect memory 3 1 'error: this machine has no memory left'
 expect pending 4 1 'error: the loss is not finite at step 3'
 expect one 3 1 'error on rank 2: the disk of node7 is full; free some space'
 expect gone 2 1 'error on rank 2: the last rank read a broken file'
+expect late 3 1 'is not through with its end after run.watchdog = 0.5 s: it has waited'
 exit $failed

@@ -30,16 +30,16 @@ def lives(pid: int) -> bool:
 
 
 class Watchdog(ProgramTest):
-    def start(self, words: str):
-        """A long run on two ranks, after its first steps."""
+    def start(self, words: str, sign: str = " tokens/s "):
+        """A long run on two ranks, once its log has a line with the sign: of a step."""
         run = self.folder / "run"
         process = start("train", self.training("run", f"--run.steps 100000 --parallel.data 2 {words}"), 2)
         self.addCleanup(process.kill)
         patience = time.monotonic() + 30
-        while not (run / "log.txt").exists() or " tokens/s " not in (run / "log.txt").read_text():
+        while not (run / "log.txt").exists() or sign not in (run / "log.txt").read_text():
             self.assertIsNone(process.poll(), "the run ended by itself")
             self.assertLess(time.monotonic(), patience, "no step after 30 s")
-            time.sleep(0.05)
+            time.sleep(0.01)
         return process
 
     def test_a_rank_that_hangs(self):
@@ -56,6 +56,13 @@ class Watchdog(ProgramTest):
         while lives(stopped):
             self.assertLess(time.monotonic() - began, 60, "the stopped rank lives on")
             time.sleep(0.1)
+
+    def test_a_rank_that_hangs_at_its_start(self):
+        process = self.start("--run.watchdog 3s", "model ")
+        os.kill(children(process)[1], signal.SIGSTOP)
+        result = finish(process)
+        self.assertEqual(result.code, 3, result)
+        self.assertRegex(result.errors[0], r"rank [01] is not through with (making|reading|measuring) .* after run.watchdog")
 
     def test_a_stop_signal_and_a_run_that_does_not_stop_in_time(self):
         process = self.start("--run.stop_within 2s")
