@@ -72,8 +72,8 @@ void add_cells(Lines& lines, const TrainConfig& config) {
     lines.add("sequence",
               crossing.way == RnnWay::exchange
                   ? std::format("{}: rows for heads and back, all to all", ops::to_string(cell))
-                  : std::format("{}: states in a relay, {} sequences in {} groups: ranks wait {:.0f} % of its time",
-                                ops::to_string(cell), batch, crossing.groups,
+                  : std::format("{}: states in a relay, {} sequences in {} group{}: ranks wait {:.0f} % of its time",
+                                ops::to_string(cell), batch, crossing.groups, crossing.groups == 1 ? "" : "s",
                                 100 * waits / (waits + static_cast<double>(crossing.groups))));
   }
 }
