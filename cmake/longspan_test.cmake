@@ -6,6 +6,14 @@ target_include_directories(longspan_test_support PUBLIC ${PROJECT_SOURCE_DIR}/te
 
 set(LONGSPAN_MPIEXEC_FLAGS --oversubscribe CACHE STRING "Flags of mpiexec in tests; more ranks than cores are normal")
 
+# Undefined behaviour would only be printed by itself; what MPI leaks is told by the libraries on the whole way to it, which
+# the quick unwinder loses in them.
+set(LONGSPAN_TEST_ENVIRONMENT OMP_NUM_THREADS=1 OMP_PROC_BIND=false)
+if(LONGSPAN_SANITIZE)
+  list(APPEND LONGSPAN_TEST_ENVIRONMENT UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=fast_unwind_on_malloc=0
+       LSAN_OPTIONS=print_suppressions=0:suppressions=${PROJECT_SOURCE_DIR}/tests/support/leaks.supp)
+endif()
+
 # longspan_test(folder LINK library... [RANKS n...]): tests/<folder>/*_test.cpp as one executable, run on each number of
 # ranks. A hang is the usual failure of a parallel test, hence the time limit.
 function(longspan_test folder)
@@ -30,6 +38,6 @@ function(longspan_test folder)
                                     $<TARGET_FILE:${name}>)
     endif()
     set_tests_properties(${test} PROPERTIES TIMEOUT 600 PROCESSORS 2 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
-      ENVIRONMENT "OMP_NUM_THREADS=1;OMP_PROC_BIND=false")
+      ENVIRONMENT "${LONGSPAN_TEST_ENVIRONMENT}")
   endforeach()
 endfunction()

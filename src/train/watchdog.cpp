@@ -54,15 +54,13 @@ std::string Watchdog::complaint() const {
   if (stop_within_ > 0 && seconds_since_stop() > stop_within_) {
     return std::format(
         "error: rank {} is not through with {} run.stop_within = {:g} s after the stop signal: {}; the run goes on "
-        "from "
-        "its last checkpoint, raise run.stop_within for a new one\n",
+        "from its last checkpoint, raise run.stop_within for a new one\n",
         rank_, doing_, stop_within_, state());
   }
   if (seconds_ > 0 && since_.seconds() > seconds_) {
     return std::format(
         "error: rank {} is not through with {} after run.watchdog = {:g} s: {}; look at the nodes of the ranks that "
-        "say "
-        "nothing, or raise run.watchdog\n",
+        "say nothing, or raise run.watchdog\n",
         rank_, doing_, seconds_, state());
   }
   return "";

@@ -1,8 +1,9 @@
 #!/bin/bash
 # tests/fuzz/run.sh [SECONDS [TARGET...]]: AFL++ searches for inputs that crash, hang or leak in the readers of files, for
 # 600 s each, from the inputs kept in tests/fuzz/corpus. Ends with 1 if it found any; they lie in build-fuzz/found. As few
-# inputs as reach all that was reached are in build-fuzz/found/TARGET/kept, to go into the corpus. Needs AFL++ and clang with its sanitizers and OpenMP (Debian: afl++,
-# libclang-rt-19-dev, libomp-19-dev), which the project's image leaves out.
+# inputs as reach all that was reached are in build-fuzz/found/TARGET/kept, to go into the corpus.
+# Needs AFL++ and clang with its sanitizers and OpenMP (Debian: afl++, libclang-rt-19-dev, libomp-19-dev), which the project's
+# image leaves out.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 cd "$root"
