@@ -6,8 +6,7 @@
 #include <unordered_map>
 
 #include "base/error.hpp"
-#include "ops/cpu/matmul_blas.hpp"
-#include "ops/matmul_library.hpp"
+#include "ops/cpu/matmul_onednn.hpp"
 #include "tensor/shape_only.hpp"
 
 namespace longspan::ops::detail {
@@ -113,14 +112,11 @@ MatrixRef gather_row(const MatrixRef& a, std::int64_t batch, const Tensor& room)
 
 }  // namespace
 
-bool is_fused(const MatrixRef& a, const MatrixRef&, const MatmulOptions&) { return a.dtype != Dtype::float64; }
-
-void multiply(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
-              const MatmulOptions& options) {
-  if (a.dtype == Dtype::float64) return multiply_float64(size, a, b, c, options);
+void multiply_by_onednn(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
+                        const MatmulOptions& options) {
   if (is_spread_row(a)) {
     const Tensor room = Tensor::empty({options.batch, a.rows}, a.dtype, Memory::workspace, "matmul row");
-    return multiply(size, gather_row(a, options.batch, room), b, c, options);
+    return multiply_by_onednn(size, gather_row(a, options.batch, room), b, c, options);
   }
   Product& p = find_product(size, a, b, c, options);
   const ProductWorkspace workspace(p.scratch_bytes);

@@ -1,0 +1,169 @@
+#include "ops/cpu/panels.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace longspan::ops::detail {
+namespace {
+
+template <int N, class Step>
+void last_rows(const StepRows<Step>& a, int rows, const Step* b, std::ptrdiff_t b_row, int steps, float* c,
+               std::ptrdiff_t c_row, bool add) {
+  switch (rows) {
+    case 1: return multiply_block<1, N>(a, b, b_row, steps, c, c_row, add);
+    case 2: return multiply_block<2, N>(a, b, b_row, steps, c, c_row, add);
+    case 3: return multiply_block<3, N>(a, b, b_row, steps, c, c_row, add);
+  }
+  if constexpr (kBlockRows > 4) {
+    if (rows == 4) return multiply_block<4, N>(a, b, b_row, steps, c, c_row, add);
+    if (rows == 5) return multiply_block<5, N>(a, b, b_row, steps, c, c_row, add);
+  }
+}
+
+template <int N, class Step>
+void multiply_rows(const StepRows<Step>& a, int rows, const Step* b, std::ptrdiff_t b_row, int steps, float* c,
+                   std::ptrdiff_t c_row, bool add) {
+  int r = 0;
+  for (; r + kBlockRows <= rows; r += kBlockRows) {
+    multiply_block<kBlockRows, N>(a.from(r), b, b_row, steps, c + r * c_row, c_row, add);
+  }
+  last_rows<N>(a.from(r), rows - r, b, b_row, steps, c + r * c_row, c_row, add);
+}
+
+// Results whose last vector would reach beyond a row go by way of whole vectors.
+template <int N, class Step>
+void multiply_ragged(const StepRows<Step>& a, int rows, const Step* b, std::ptrdiff_t b_row, int steps, float* c,
+                     std::ptrdiff_t c_row, int cols, bool add) {
+  float block[kBlockRows * N * kLanes] = {};
+  for (int r = 0; r < rows; r += kBlockRows) {
+    const int count = std::min(kBlockRows, rows - r);
+    for (int i = 0; add && i < count; ++i) std::copy_n(c + (r + i) * c_row, cols, block + i * N * kLanes);
+    multiply_rows<N>(a.from(r), count, b, b_row, steps, block, N * kLanes, add);
+    for (int i = 0; i < count; ++i) std::copy_n(block + i * N * kLanes, cols, c + (r + i) * c_row);
+  }
+}
+
+// Exchanges bit `kBit` of the row with that of the column.
+template <int kBit, int... kColumn>
+void exchange_bit(Pairs& low, Pairs& high, std::integer_sequence<int, kColumn...>) {
+  const Pairs l = low, h = high;
+  low = __builtin_shufflevector(l, h, (kColumn & kBit ? kLanes + kColumn - kBit : kColumn)...);
+  high = __builtin_shufflevector(l, h, (kColumn & kBit ? kLanes + kColumn : kColumn + kBit)...);
+}
+template <int kBit>
+void exchange_bits(Pairs (&rows)[kLanes]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) {
+    if ((i & kBit) == 0) exchange_bit<kBit>(rows[i], rows[i | kBit], std::make_integer_sequence<int, kLanes>());
+  }
+}
+// The transpose of a square of words.
+void transpose(Pairs (&rows)[kLanes]) {
+  exchange_bits<1>(rows);
+  exchange_bits<2>(rows);
+  exchange_bits<4>(rows);
+  if constexpr (kLanes > 8) exchange_bits<8>(rows);
+}
+
+Pair word(float x) { return std::bit_cast<Pair>(x); }
+Pair word(bfloat16 even, bfloat16 odd) { return even.bits | static_cast<Pair>(odd.bits) << 16; }
+
+// Step s of column j, one number after the other.
+template <class T>
+Pair word_of_column(const T* column, int s, int numbers) {
+  if constexpr (std::is_same_v<T, float>) {
+    return word(column[s]);
+  } else {
+    return word(column[2 * s], 2 * s + 1 < numbers ? column[2 * s + 1] : bfloat16(0.0f));
+  }
+}
+
+// kLanes bfloat16 in the low halves of words.
+Pairs wide_words(const bfloat16* p) {
+  using Halves [[gnu::vector_size(2 * kLanes)]] = std::uint16_t;
+  Halves halves;
+  std::memcpy(&halves, p, sizeof halves);
+  return __builtin_convertvector(halves, Pairs);
+}
+
+Pairs words_at(const void* p) {
+  Pairs words;
+  std::memcpy(&words, p, sizeof words);
+  return words;
+}
+
+}  // namespace
+
+template <class Step>
+void multiply_panel(const StepRows<Step>& a, int rows, const Step* b, std::ptrdiff_t b_row, int steps, float* c,
+                    std::ptrdiff_t c_row, int cols, bool add) {
+  const auto with = [&]<int N>() {
+    if (cols == N * kLanes) return multiply_rows<N>(a, rows, b, b_row, steps, c, c_row, add);
+    multiply_ragged<N>(a, rows, b, b_row, steps, c, c_row, cols, add);
+  };
+  static_assert(kPanelVectors == 4 || kPanelVectors == 2);
+  const int vectors = (cols + kLanes - 1) / kLanes;
+  if (vectors == 1) return with.template operator()<1>();
+  if (vectors == 2) return with.template operator()<2>();
+  if constexpr (kPanelVectors == 4) {
+    if (vectors == 3) return with.template operator()<3>();
+    if (vectors == 4) return with.template operator()<4>();
+  }
+}
+
+template <class T>
+void pack_rows(const T* src, std::ptrdiff_t leading, int numbers, int cols, StepOf<T>* dst, int width) {
+  if constexpr (std::is_same_v<T, float>) {
+    for (int k = 0; k < numbers; ++k, src += leading, dst += width) {
+      std::memcpy(dst, src, static_cast<std::size_t>(cols) * sizeof(T));
+      std::fill(dst + cols, dst + width, 0.0f);
+    }
+  } else {
+    for (int k = 0; k < numbers; k += 2, src += 2 * leading, dst += width) {
+      const bool has_odd = k + 1 < numbers;
+      int j = 0;
+      for (; j + kLanes <= cols; j += kLanes) {
+        const Pairs even = wide_words(src + j), odd = has_odd ? wide_words(src + leading + j) : Pairs{};
+        *reinterpret_cast<Pairs*>(dst + j) = even | odd << 16;
+      }
+      for (; j < cols; ++j) dst[j] = word(src[j], has_odd ? src[leading + j] : bfloat16(0.0f));
+      std::fill(dst + cols, dst + width, 0u);
+    }
+  }
+}
+
+template <class T>
+void pack_columns(const T* src, std::ptrdiff_t leading, int numbers, int cols, StepOf<T>* dst, int width) {
+  using Step = StepOf<T>;
+  constexpr int kNumbers = kNumbersOfStep<Step>;
+  const int steps = static_cast<int>(steps_of<Step>(numbers)), whole = numbers / kNumbers / kLanes * kLanes;
+  for (int j = 0; j < width; j += kLanes) {
+    const int columns = std::clamp(cols - j, 0, kLanes);
+    int s = 0;
+    for (; columns == kLanes && s < whole; s += kLanes) {
+      Pairs square[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) square[i] = words_at(src + (j + i) * leading + s * kNumbers);
+      transpose(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) std::memcpy(dst + (s + i) * width + j, &square[i], sizeof square[i]);
+    }
+    for (; s < steps; ++s) {
+      Step* const row = dst + s * width + j;
+      for (int i = 0; i < columns; ++i) row[i] = std::bit_cast<Step>(word_of_column(src + (j + i) * leading, s, numbers));
+      std::fill(row + columns, row + kLanes, Step(0));
+    }
+  }
+}
+
+template void multiply_panel(const StepRows<float>&, int, const float*, std::ptrdiff_t, int, float*, std::ptrdiff_t, int,
+                             bool);
+template void multiply_panel(const StepRows<Pair>&, int, const Pair*, std::ptrdiff_t, int, float*, std::ptrdiff_t, int,
+                             bool);
+template void pack_rows(const float*, std::ptrdiff_t, int, int, float*, int);
+template void pack_rows(const bfloat16*, std::ptrdiff_t, int, int, Pair*, int);
+template void pack_columns(const float*, std::ptrdiff_t, int, int, float*, int);
+template void pack_columns(const bfloat16*, std::ptrdiff_t, int, int, Pair*, int);
+
+}  // namespace longspan::ops::detail
