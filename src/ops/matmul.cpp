@@ -112,7 +112,7 @@ void matmul(const MatrixRef& a, const MatrixRef& b, const MatrixRef& c, const Ma
   }
   const double flops = 2.0 * static_cast<double>(size.m) * static_cast<double>(size.n) * static_cast<double>(size.k) *
                        static_cast<double>(options.batch);
-  flops_so_far += shape_only() ? 0 : flops;
+  detail::count_flops(flops);
   const bool steps = options.bias != nullptr || options.activation != Activation::none;
   if (steps && !detail::is_fused(a, c, options)) {
     multiply_in_steps(size, a, b, c, options);
@@ -122,6 +122,7 @@ void matmul(const MatrixRef& a, const MatrixRef& b, const MatrixRef& c, const Ma
 }
 
 double matmul_flops() { return flops_so_far; }
+void detail::count_flops(double flops) { flops_so_far += shape_only() ? 0 : flops; }
 
 double measure_matrix_rate(Dtype dtype, std::int64_t m, std::int64_t n, std::int64_t k, double seconds) {
   const double before = flops_so_far;

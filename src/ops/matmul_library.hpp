@@ -20,6 +20,9 @@ bool is_fused(const MatrixRef& a, const MatrixRef& c, const MatmulOptions& optio
 void multiply(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
               const MatmulOptions& options);
 
+// Adds to matmul_flops: of products that a kernel makes on its own.
+void count_flops(double flops);
+
 // Everything that a library prepares a product for; what was prepared is kept by it.
 struct ProductKey {
   std::array<std::int64_t, 12> v;

@@ -2,8 +2,8 @@
 // dropout and dP = dO V^T:
 //   dV += (P Z)^T dO,   dS = scale P (dP Z - delta),   dQ += dS K,   dK += dS^T Q
 #include "ops/attention.hpp"
-#include "ops/attention/score_loops.hpp"
-#include "ops/attention/softmax_math.hpp"
+#include "ops/attention/softmax_rows.hpp"
+#include "ops/cpu/attention_panels.hpp"
 
 namespace longspan::ops {
 namespace {
@@ -16,20 +16,6 @@ using detail::ScoreTile;
 struct TileData {
   void *scores, *dp, *p, *ds;
 };
-
-template <class T, class A, bool kBias, bool kDropout>
-KOKKOS_INLINE_FUNCTION void gradient_row(const TeamMember& team, const ScoreRow<A>& row, const A* scores, const A* dp,
-                                         T* p, T* ds, A lse, A delta) {
-  constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
-  Kokkos::parallel_for(Kokkos::ThreadVectorRange(team, row.from, row.to), [&](std::int32_t j) {
-    const A score = row.template score<kBias>(scores[j], j);
-    const A probability = detail::exp_to_one(row.sees(j) ? score - lse : lowest);
-    const A kept = row.template kept<kDropout>(j);
-    const A gradient = row.scale * probability * (dp[j] * kept - delta);
-    detail::store(p + j, probability * kept);
-    detail::store(ds + j, gradient);
-  });
-}
 
 template <class T, bool kBias, bool kDropout>
 void gradient_tile(const ScoreTile<accumulation_t<T>>& tile, const TileData& data, const accumulation_t<T>* lse,
@@ -47,7 +33,7 @@ void gradient_tile(const ScoreTile<accumulation_t<T>>& tile, const TileData& dat
           T* const ds = detail::output_row(dp, all_ds, row.offset);
           const A row_lse = lse[row.state];
           if (row_lse == -Kokkos::Experimental::infinity_v<A>) row.from = row.to = 0;
-          gradient_row<T, A, kBias, kDropout>(team, row, scores, dp, p, ds, row_lse, delta[row.state]);
+          detail::gradient_row<T, A, kBias, kDropout>(team, row, scores, dp, p, ds, row_lse, delta[row.state]);
           detail::clear_hidden(team, p, row, tile.cols);
           detail::clear_hidden(team, ds, row, tile.cols);
         });
@@ -88,6 +74,11 @@ void attention_visit_backward(const AttentionRules& rules, const Tensor& q, cons
       dout.shape() == q.shape() && dq.shape() == q.shape() && dk.shape() == k.shape() && dv.shape() == v.shape(),
       "[attention] gradients do, dq {} {}, dk, dv {} {} for queries {} and keys {}", dout.shape().str(),
       dq.shape().str(), dk.shape().str(), dv.shape().str(), q.shape().str(), k.shape().str());
+  if constexpr (kOnHost) {
+    if (detail::attends_in_panels(q.dtype())) {
+      return detail::visit_backward_in_panels(rules, q, k, v, key_runs, lse, dout, delta, dq, dk, dv);
+    }
+  }
   const Dtype accumulated = accumulation_dtype(q.dtype());
   const bool in_place = q.dtype() == accumulated;
   const Tensor scores = detail::tile_workspace(shape, accumulated, "attention scores");

@@ -4,73 +4,17 @@
 
 #include <limits>
 
-#include "ops/attention/score_loops.hpp"
-#include "ops/attention/softmax_math.hpp"
+#include "ops/attention/softmax_rows.hpp"
+#include "ops/cpu/attention_panels.hpp"
 #include "ops/elementwise.hpp"
 
 namespace longspan::ops {
 namespace {
 
 using detail::AttentionTile;
+using detail::RunningRows;
 using detail::ScoreRow;
 using detail::ScoreTile;
-
-// Where the running statistics of the query rows live.
-template <class A>
-struct RunningRows {
-  A *m, *l, *acc;
-  std::int64_t width;
-};
-
-// m_new = max(m, max_j s_j), factor = exp(m - m_new): l and acc shrink by it. Returns m_new; -inf only if all scores
-// are.
-template <class A, bool kBias>
-KOKKOS_INLINE_FUNCTION A raise_maximum(const TeamMember& team, const ScoreRow<A>& row, const A* scores, A m_old) {
-  constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
-  detail::OrderedBits<A> highest;
-  Kokkos::parallel_reduce(
-      Kokkos::ThreadVectorRange(team, row.from, row.to),
-      [&](std::int32_t j, detail::OrderedBits<A>& value) {
-        const A score = row.template score<kBias>(scores[j], j);
-        const auto order = detail::to_ordered(row.sees(j) ? score : lowest);
-        value = order > value ? order : value;
-      },
-      Kokkos::Max<detail::OrderedBits<A>>(highest));
-  const A tile_maximum = detail::from_ordered<A>(highest);
-  return tile_maximum <= m_old ? m_old : tile_maximum;
-}
-
-template <class A>
-KOKKOS_INLINE_FUNCTION void rescale(const TeamMember& team, A* acc, std::int64_t width, A factor) {
-  Kokkos::parallel_for(Kokkos::ThreadVectorRange(team, static_cast<std::int32_t>(width)),
-                       [&](std::int32_t c) { acc[c] *= factor; });
-}
-
-// p_j = exp(s_j - m_new) over the visible columns of one row; p may be the storage of the scores.
-template <class T, class A, bool kBias, bool kDropout>
-KOKKOS_INLINE_FUNCTION void softmax_row(const TeamMember& team, const ScoreRow<A>& row, const A* scores, T* p,
-                                        const RunningRows<A>& running) {
-  const A m_old = running.m[row.state], l_old = running.l[row.state];
-  const A m_new = raise_maximum<A, kBias>(team, row, scores, m_old);
-  constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
-  const A shift = m_new == lowest ? A(0) : m_new;
-  A sum = 0;
-  Kokkos::parallel_reduce(
-      Kokkos::ThreadVectorRange(team, row.from, row.to),
-      [&](std::int32_t j, A& partial) {
-        const A score = row.template score<kBias>(scores[j], j);
-        const A value = detail::exp_to_one(row.sees(j) ? score - shift : lowest);
-        partial += value;
-        detail::store(p + j, value * row.template kept<kDropout>(j));
-      },
-      sum);
-  const A factor = math::exp(m_old - shift);
-  if (m_new != m_old && l_old != A(0)) rescale(team, running.acc + row.state * running.width, running.width, factor);
-  Kokkos::single(Kokkos::PerThread(team), [&] {
-    running.m[row.state] = m_new;
-    running.l[row.state] = l_old * factor + sum;
-  });
-}
 
 template <class T, bool kBias, bool kDropout>
 void softmax_tile(const ScoreTile<accumulation_t<T>>& tile, void* score_data, void* p_data,
@@ -83,7 +27,7 @@ void softmax_tile(const ScoreTile<accumulation_t<T>>& tile, void* score_data, vo
         detail::for_rows_of_team(team, tile, [&](const ScoreRow<A>& row) {
           A* const scores = all_scores + row.offset;
           T* const p = detail::output_row(scores, all_p, row.offset);
-          if (row.lo < row.hi) softmax_row<T, A, kBias, kDropout>(team, row, scores, p, running);
+          if (row.lo < row.hi) detail::softmax_row<T, A, kBias, kDropout>(team, row, scores, p, running);
           detail::clear_hidden(team, p, row, tile.cols);
         });
       });
@@ -126,6 +70,9 @@ void attention_visit(const AttentionRules& rules, const Tensor& q, const Tensor&
   const detail::AttentionShape shape(q, k, v);
   LONGSPAN_CHECK(state.acc.shape() == q.shape(), "[attention] state {} for queries {}", state.acc.shape().str(),
                  q.shape().str());
+  if constexpr (kOnHost) {
+    if (detail::attends_in_panels(q.dtype())) return detail::visit_in_panels(rules, q, k, v, key_runs, state);
+  }
   const Dtype accumulated = accumulation_dtype(q.dtype());
   const Tensor scores = detail::tile_workspace(shape, accumulated, "attention scores");
   // Probabilities overwrite the scores unless they are rounded to bfloat16.

@@ -1,9 +1,12 @@
-// How kernels go over a tile of scores: a team works on some rows of one matrix, the lanes of a vector on one row.
+// How kernels go over a tile of scores. On a GPU a team works on some rows of one matrix and the lanes of a vector on
+// one row; a thread of a CPU that has a tile for itself is Alone (ops/rows.hpp).
 #pragma once
 
 #include <type_traits>
 
 #include "ops/attention/score_tile.hpp"
+#include "ops/attention/softmax_math.hpp"
+#include "ops/rows.hpp"
 #include "tensor/dispatch.hpp"
 
 namespace longspan::ops::detail {
@@ -26,11 +29,69 @@ KOKKOS_INLINE_FUNCTION void store(A* p, A value) {
 }
 KOKKOS_INLINE_FUNCTION void store(bfloat16* p, float value) { p->bits = bfloat16(value).bits; }
 
+// f(j) for the columns [from, to) of a row.
+template <class F>
+KOKKOS_FORCEINLINE_FUNCTION void for_row(Alone, std::int32_t from, std::int32_t to, const F& f) {
+#pragma GCC ivdep
+  for (std::int32_t j = from; j < to; ++j) f(j);
+}
+template <class F>
+KOKKOS_FORCEINLINE_FUNCTION void for_row(const TeamMember& team, std::int32_t from, std::int32_t to, const F& f) {
+  Kokkos::parallel_for(Kokkos::ThreadVectorRange(team, from, to), f);
+}
+
+// The sum of f(j), known to all lanes.
+template <class A, class F>
+KOKKOS_FORCEINLINE_FUNCTION A sum_row(Alone, std::int32_t from, std::int32_t to, const F& f) {
+  A sum = 0;
+  for (std::int32_t j = from; j < to; ++j) sum += f(j);
+  return sum;
+}
+template <class A, class F>
+KOKKOS_FORCEINLINE_FUNCTION A sum_row(const TeamMember& team, std::int32_t from, std::int32_t to, const F& f) {
+  A sum = 0;
+  Kokkos::parallel_reduce(
+      Kokkos::ThreadVectorRange(team, from, to), [&](std::int32_t j, A& part) { part += f(j); }, sum);
+  return sum;
+}
+
+// The largest f(j), known to all lanes.
+template <class A, class F>
+KOKKOS_FORCEINLINE_FUNCTION A max_row(Alone, std::int32_t from, std::int32_t to, const F& f) {
+  OrderedBits<A> highest = to_ordered(-Kokkos::Experimental::infinity_v<A>);
+  for (std::int32_t j = from; j < to; ++j) {
+    const OrderedBits<A> order = to_ordered(f(j));
+    highest = order > highest ? order : highest;
+  }
+  return from_ordered<A>(highest);
+}
+template <class A, class F>
+KOKKOS_FORCEINLINE_FUNCTION A max_row(const TeamMember& team, std::int32_t from, std::int32_t to, const F& f) {
+  OrderedBits<A> highest;
+  Kokkos::parallel_reduce(
+      Kokkos::ThreadVectorRange(team, from, to),
+      [&](std::int32_t j, OrderedBits<A>& part) {
+        const OrderedBits<A> order = to_ordered(f(j));
+        part = order > part ? order : part;
+      },
+      Kokkos::Max<OrderedBits<A>>(highest));
+  return from_ordered<A>(highest);
+}
+
+template <class F>
+KOKKOS_FORCEINLINE_FUNCTION void once_a_row(Alone, const F& f) {
+  f();
+}
+template <class F>
+KOKKOS_FORCEINLINE_FUNCTION void once_a_row(const TeamMember& team, const F& f) {
+  Kokkos::single(Kokkos::PerThread(team), f);
+}
+
 // Columns outside [from, to) take no part in the products that follow.
-template <class T, class A>
-KOKKOS_INLINE_FUNCTION void clear_hidden(const TeamMember& team, T* p, const ScoreRow<A>& row, std::int32_t cols) {
-  Kokkos::parallel_for(Kokkos::ThreadVectorRange(team, 0, row.from), [&](std::int32_t j) { p[j] = T(0.0f); });
-  Kokkos::parallel_for(Kokkos::ThreadVectorRange(team, row.to, cols), [&](std::int32_t j) { p[j] = T(0.0f); });
+template <class Lanes, class T, class A>
+KOKKOS_INLINE_FUNCTION void clear_hidden(const Lanes& lanes, T* p, const ScoreRow<A>& row, std::int32_t cols) {
+  for_row(lanes, 0, row.from, [&](std::int32_t j) { p[j] = T(0.0f); });
+  for_row(lanes, row.to, cols, [&](std::int32_t j) { p[j] = T(0.0f); });
 }
 
 inline constexpr std::int32_t kRowsOfTeam = 16;

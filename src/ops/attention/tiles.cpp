@@ -31,23 +31,6 @@ Range hull(const Range& a, const Range& b) {
   return {std::min(a.begin, b.begin), std::max(a.end, b.end)};
 }
 
-// For each query tile and sequence the smallest interval that holds all visible keys: [tiles, B].
-std::vector<Range> visible_spans(const AttentionRules& rules, const AttentionShape& shape,
-                                 const std::vector<PositionRun>& tiles) {
-  const std::vector<std::int32_t>&begin = rules.visible_begin.host(), &end = rules.visible_end.host();
-  std::vector<Range> spans;
-  for (const PositionRun& tile : tiles) {
-    for (std::int64_t b = 0; b < shape.batch; ++b) {
-      Range span;
-      for (std::int64_t i = b * shape.queries + tile.row; i < b * shape.queries + tile.row + tile.count; ++i) {
-        span = hull(span, {begin[i], end[i]});
-      }
-      spans.push_back(span);
-    }
-  }
-  return spans;
-}
-
 // Number of rows of a run at positions before `position`.
 std::int64_t rows_before(const PositionRun& run, std::int64_t position) {
   if (position <= run.first) return 0;
@@ -104,12 +87,42 @@ MatrixRef AttentionTile::scores(const Tensor& workspace) const {
   return m;
 }
 
+std::vector<Range> visible_spans(const AttentionRules& rules, const AttentionShape& shape,
+                                 const std::vector<PositionRun>& tiles) {
+  const std::vector<std::int32_t>&begin = rules.visible_begin.host(), &end = rules.visible_end.host();
+  std::vector<Range> spans;
+  for (const PositionRun& tile : tiles) {
+    for (std::int64_t b = 0; b < shape.batch; ++b) {
+      Range span;
+      for (std::int64_t i = b * shape.queries + tile.row; i < b * shape.queries + tile.row + tile.count; ++i) {
+        span = hull(span, {begin[i], end[i]});
+      }
+      spans.push_back(span);
+    }
+  }
+  return spans;
+}
+
 std::vector<PositionRun> cut(const PositionRun& run, std::int64_t rows) {
   std::vector<PositionRun> pieces;
   for (std::int64_t i = 0; i < run.count; i += rows) {
     pieces.push_back({run.row + i, run.position(i), std::min(rows, run.count - i), run.stride});
   }
   return pieces;
+}
+
+std::vector<PositionRun> cut_runs(const std::vector<PositionRun>& runs, std::int64_t rows) {
+  std::vector<PositionRun> pieces;
+  for (const auto& run : runs) {
+    for (const auto& piece : cut(run, rows)) pieces.push_back(piece);
+  }
+  return pieces;
+}
+
+void check_runs(const AttentionRules& rules, const AttentionShape& shape, const std::vector<PositionRun>& key_runs) {
+  LONGSPAN_CHECK(rows_of(rules.query_runs, shape.queries, "query") == shape.queries,
+                 "[attention] query runs leave some of {} rows out", shape.queries);
+  rows_of(key_runs, shape.keys, "key");  // may be fewer: a cache of keys has room for more
 }
 
 PositionRun clip(const PositionRun& run, const Range& span, std::int64_t grain) {
@@ -121,14 +134,9 @@ PositionRun clip(const PositionRun& run, const Range& span, std::int64_t grain) 
 
 void for_each_tile(const AttentionRules& rules, const AttentionShape& shape, const std::vector<PositionRun>& key_runs,
                    const std::function<void(const AttentionTile&)>& body) {
-  LONGSPAN_CHECK(rows_of(rules.query_runs, shape.queries, "query") == shape.queries,
-                 "[attention] query runs leave some of {} rows out", shape.queries);
-  rows_of(key_runs, shape.keys, "key");  // may be fewer: a cache of keys has room for more
   const TileSize largest = tile_size();
-  std::vector<PositionRun> query_tiles;
-  for (const auto& run : rules.query_runs) {
-    for (const auto& tile : cut(run, largest.queries)) query_tiles.push_back(tile);
-  }
+  const std::vector<PositionRun> query_tiles = cut_runs(rules.query_runs, largest.queries);
+  check_runs(rules, shape, key_runs);
   const std::vector<Range> spans = visible_spans(rules, shape, query_tiles);
   const auto visit = shape_only() ? one_of_each_size(body) : body;
 

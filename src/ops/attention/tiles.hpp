@@ -38,6 +38,14 @@ struct AttentionTile {
 
 // The pieces of a run of at most `rows` rows each.
 std::vector<PositionRun> cut(const PositionRun& run, std::int64_t rows);
+std::vector<PositionRun> cut_runs(const std::vector<PositionRun>& runs, std::int64_t rows);
+
+// Throws where runs reach beyond the rows, or leave queries out.
+void check_runs(const AttentionRules& rules, const AttentionShape& shape, const std::vector<PositionRun>& key_runs);
+
+// For each query tile and sequence the smallest interval that holds all visible keys: [tiles, B].
+std::vector<Range> visible_spans(const AttentionRules& rules, const AttentionShape& shape,
+                                 const std::vector<PositionRun>& tiles);
 
 // The rows of a run that hold positions of `span`, rounded outwards to multiples of `grain` rows of the run, so that
 // few different sizes of products occur.

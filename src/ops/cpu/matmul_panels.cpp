@@ -62,7 +62,7 @@ struct Rectangle {
   const MatrixRef &a, &b, &c;
   const MatmulOptions& options;
   Step *strip, *packed_rows;
-  float* sums;  // null: c gathers the sums itself
+  float* sums;         // null: c gathers the sums itself
   std::int64_t width;  // of a strip
 
   void make(const Range& rows, const Range& cols) const {
@@ -88,8 +88,8 @@ struct Rectangle {
 
   void add_part(const Range& rows, const Range& cols, const Range& part, bool add) const {
     const auto steps = static_cast<int>(steps_of<Step>(part.size()));
-    for (std::int64_t j = cols.begin; j < cols.end; j += kPanel) pack_panel(part, {j, std::min(cols.end, j + kPanel)},
-                                                                           strip + (j - cols.begin) * steps);
+    for (std::int64_t j = cols.begin; j < cols.end; j += kPanel)
+      pack_panel(part, {j, std::min(cols.end, j + kPanel)}, strip + (j - cols.begin) * steps);
     for (std::int64_t i = rows.begin; i < rows.end; i += kPackedRows) {
       const int count = static_cast<int>(std::min(kPackedRows, rows.end - i));
       const StepRows<Step> some = rows_of_a(i, count, part);
@@ -97,8 +97,8 @@ struct Rectangle {
         float* const to = sums != nullptr ? sums + (i - rows.begin) * width + (j - cols.begin)
                                           : static_cast<float*>(c.data) + i * c.leading + j;
         multiply_panel(some, count, strip + (j - cols.begin) * steps, kPanel, steps, to,
-                       sums != nullptr ? width : c.leading, static_cast<int>(std::min<std::int64_t>(kPanel, cols.end - j)),
-                       add);
+                       sums != nullptr ? width : c.leading,
+                       static_cast<int>(std::min<std::int64_t>(kPanel, cols.end - j)), add);
       }
       if (sums != nullptr && part.end == size.k) finish_rows(rows, cols, {i, i + count});
     }
@@ -122,12 +122,7 @@ struct Rectangle {
       pack_rows(from + part.begin * a.leading + i, a.leading, numbers, count, packed_rows, kPackedRows);
       return {packed_rows, 1, kPackedRows};
     }
-    const T* const first = from + i * a.leading + part.begin;
-    if (kNumbers == 1 || (a.leading % 2 == 0 && numbers % 2 == 0 && reinterpret_cast<std::uintptr_t>(first) % 4 == 0)) {
-      return {reinterpret_cast<const Step*>(first), a.leading / kNumbers, 1};
-    }
-    pack_columns(first, a.leading, numbers, count, packed_rows, kPackedRows);
-    return {packed_rows, 1, kPackedRows};
+    return as_steps(from + i * a.leading + part.begin, a.leading, numbers, count, packed_rows, kPackedRows);
   }
 
   void finish_rows(const Range& chunk, const Range& cols, const Range& rows) const {
@@ -170,21 +165,24 @@ void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixR
                        const MatmulOptions& options) {
   using Step = StepOf<T>;
   const Grid grid = choose_grid(size);
-  const bool copies_c =
-      c.dtype == Dtype::bfloat16 || options.bias != nullptr || options.activation != Activation::none;
+  const bool copies_c = c.dtype == Dtype::bfloat16 || options.bias != nullptr || options.activation != Activation::none;
   const Room room(size, a, steps_of<Step>(size.k), copies_c);
   const ProductWorkspace workspace(static_cast<std::size_t>(grid.rows * grid.cols * room.floats()) * sizeof(float));
   auto* const words = static_cast<float*>(workspace.data());
   const std::int64_t row_blocks = parts_of(size.m, kBlockRows), panels = parts_of(size.n, kPanel);
   launch("longspan::ops::matmul", RangePolicy(0, grid.rows * grid.cols), [=, &options](std::int64_t thread) {
-    const Range rows = split(row_blocks, grid.rows, thread / grid.cols), cols = split(panels, grid.cols, thread % grid.cols);
+    const Range rows = split(row_blocks, grid.rows, thread / grid.cols),
+                cols = split(panels, grid.cols, thread % grid.cols);
     float* const own = words + thread * room.floats();
     auto* const steps = reinterpret_cast<Step*>(own);
-    const auto end = [](std::int64_t blocks, std::int64_t width, std::int64_t n) { return std::min(blocks * width, n); };
+    const auto end = [](std::int64_t blocks, std::int64_t width, std::int64_t n) {
+      return std::min(blocks * width, n);
+    };
     for (std::int64_t i = 0; i < options.batch; ++i) {
       const MatrixRef ai = at(a, i), bi = at(b, i), ci = at(c, i);
-      Rectangle<T>{size, ai, bi, ci, options, steps, steps + room.strip,
-                   copies_c ? own + room.strip + room.rows : nullptr, room.width}
+      Rectangle<T>{
+          size,      ai, bi, ci, options, steps, steps + room.strip, copies_c ? own + room.strip + room.rows : nullptr,
+          room.width}
           .make({rows.begin * kBlockRows, end(rows.end, kBlockRows, size.m)},
                 {cols.begin * kPanel, end(cols.end, kPanel, size.n)});
     }

@@ -11,9 +11,12 @@ template <int N, class Step>
 void last_rows(const StepRows<Step>& a, int rows, const Step* b, std::ptrdiff_t b_row, int steps, float* c,
                std::ptrdiff_t c_row, bool add) {
   switch (rows) {
-    case 1: return multiply_block<1, N>(a, b, b_row, steps, c, c_row, add);
-    case 2: return multiply_block<2, N>(a, b, b_row, steps, c, c_row, add);
-    case 3: return multiply_block<3, N>(a, b, b_row, steps, c, c_row, add);
+    case 1:
+      return multiply_block<1, N>(a, b, b_row, steps, c, c_row, add);
+    case 2:
+      return multiply_block<2, N>(a, b, b_row, steps, c, c_row, add);
+    case 3:
+      return multiply_block<3, N>(a, b, b_row, steps, c, c_row, add);
   }
   if constexpr (kBlockRows > 4) {
     if (rows == 4) return multiply_block<4, N>(a, b, b_row, steps, c, c_row, add);
@@ -35,7 +38,7 @@ void multiply_rows(const StepRows<Step>& a, int rows, const Step* b, std::ptrdif
 template <int N, class Step>
 void multiply_ragged(const StepRows<Step>& a, int rows, const Step* b, std::ptrdiff_t b_row, int steps, float* c,
                      std::ptrdiff_t c_row, int cols, bool add) {
-  float block[kBlockRows * N * kLanes] = {};
+  float block[2 * kBlockRows * N * kLanes] = {};  // twice: the next block is fetched
   for (int r = 0; r < rows; r += kBlockRows) {
     const int count = std::min(kBlockRows, rows - r);
     for (int i = 0; add && i < count; ++i) std::copy_n(c + (r + i) * c_row, cols, block + i * N * kLanes);
@@ -151,19 +154,57 @@ void pack_columns(const T* src, std::ptrdiff_t leading, int numbers, int cols, S
     }
     for (; s < steps; ++s) {
       Step* const row = dst + s * width + j;
-      for (int i = 0; i < columns; ++i) row[i] = std::bit_cast<Step>(word_of_column(src + (j + i) * leading, s, numbers));
+      for (int i = 0; i < columns; ++i)
+        row[i] = std::bit_cast<Step>(word_of_column(src + (j + i) * leading, s, numbers));
       std::fill(row + columns, row + kLanes, Step(0));
     }
   }
 }
 
-template void multiply_panel(const StepRows<float>&, int, const float*, std::ptrdiff_t, int, float*, std::ptrdiff_t, int,
-                             bool);
+template <class T>
+StepRows<StepOf<T>> as_steps(const T* src, std::ptrdiff_t leading, int numbers, int count, StepOf<T>* room, int width) {
+  using Step = StepOf<T>;
+  constexpr int kNumbers = kNumbersOfStep<Step>;
+  const bool whole =
+      leading % kNumbers == 0 && numbers % kNumbers == 0 && reinterpret_cast<std::uintptr_t>(src) % alignof(Step) == 0;
+  if (whole) return {reinterpret_cast<const Step*>(src), leading / kNumbers, 1};
+  pack_columns(src, leading, numbers, count, room, width);
+  return {room, 1, width};
+}
+
+#ifdef __AVX512BF16__
+namespace {
+__m256i narrowed(const float* from) { return std::bit_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(from))); }
+}  // namespace
+
+void narrow(const float* from, int n, bfloat16* to) {
+  for (int j = 0; j < n; j += kLanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + j), narrowed(from + j));
+}
+
+void narrow_pairs(const float* even, const float* odd, int n, Pair* to) {
+  for (int j = 0; j < n; j += kLanes) {
+    const __m512i low = _mm512_cvtepu16_epi32(narrowed(even + j)), high = _mm512_cvtepu16_epi32(narrowed(odd + j));
+    _mm512_storeu_si512(to + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+  }
+}
+#else
+void narrow(const float* from, int n, bfloat16* to) {
+  for (int j = 0; j < n; ++j) to[j] = bfloat16(from[j]);
+}
+void narrow_pairs(const float* even, const float* odd, int n, Pair* to) {
+  for (int j = 0; j < n; ++j) to[j] = word(bfloat16(even[j]), bfloat16(odd[j]));
+}
+#endif
+
+template void multiply_panel(const StepRows<float>&, int, const float*, std::ptrdiff_t, int, float*, std::ptrdiff_t,
+                             int, bool);
 template void multiply_panel(const StepRows<Pair>&, int, const Pair*, std::ptrdiff_t, int, float*, std::ptrdiff_t, int,
                              bool);
 template void pack_rows(const float*, std::ptrdiff_t, int, int, float*, int);
 template void pack_rows(const bfloat16*, std::ptrdiff_t, int, int, Pair*, int);
 template void pack_columns(const float*, std::ptrdiff_t, int, int, float*, int);
 template void pack_columns(const bfloat16*, std::ptrdiff_t, int, int, Pair*, int);
+template StepRows<float> as_steps(const float*, std::ptrdiff_t, int, int, float*, int);
+template StepRows<Pair> as_steps(const bfloat16*, std::ptrdiff_t, int, int, Pair*, int);
 
 }  // namespace longspan::ops::detail

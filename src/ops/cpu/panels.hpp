@@ -67,8 +67,8 @@ inline Floats multiply_add(const Floats& sum, float a, const Floats& b) { return
 #ifdef __AVX512BF16__
 inline Floats multiply_add(const Floats& sum, Pair a, const Pairs& b) {
   const Pairs everywhere = a - Pairs{};
-  return std::bit_cast<Floats>(_mm512_dpbf16_ps(std::bit_cast<__m512>(sum), std::bit_cast<__m512bh>(everywhere),
-                                                std::bit_cast<__m512bh>(b)));
+  return std::bit_cast<Floats>(
+      _mm512_dpbf16_ps(std::bit_cast<__m512>(sum), std::bit_cast<__m512bh>(everywhere), std::bit_cast<__m512bh>(b)));
 }
 #else
 inline Floats multiply_add(const Floats& sum, Pair a, const Pairs& b) {
@@ -86,8 +86,8 @@ struct StepRows {
   StepRows from(std::ptrdiff_t r, std::ptrdiff_t s = 0) const { return {data + r * row + s * step, row, step}; }
 };
 
-// The block [R, N vectors] of c: what is there if `add`, plus the sum over the steps. Meanwhile the block that comes next
-// is fetched, R rows further on: rows of a wide matrix are far apart. (Too many fetches at once would stall.)
+// The block [R, N vectors] of c: what is there if `add`, plus the sum over the steps. Meanwhile the block that comes
+// next is fetched, R rows further on: rows of a wide matrix are far apart. (Too many fetches at once would stall.)
 template <int R, int N, class Step>
 [[gnu::always_inline]] inline void multiply_block(const StepRows<Step>& a, const Step* b, std::ptrdiff_t b_row,
                                                   int steps, float* c, std::ptrdiff_t c_row, bool add) {
@@ -102,7 +102,7 @@ template <int R, int N, class Step>
 #pragma GCC unroll 8
     for (int r = R; r < 2 * R; ++r) {
       __builtin_prefetch(a.data + r * a.row + first * a.step);
-      if (ahead < N) __builtin_prefetch(reinterpret_cast<const char*>(c) + (r * c_row + first) * 4);
+      if (ahead < N) __builtin_prefetch(c + r * c_row + first);
     }
     for (int s = first; s < last; ++s) {
       typename VectorOf<Step>::type columns[N];
@@ -123,20 +123,29 @@ template <int R, int N, class Step>
   }
 }
 
-// c[r, j] = (what is there, if `add`) + sum over s of a(r, s) b(s, j), j < cols <= kPanel. Row s of b is at b + s b_row;
-// it is read up to the next whole vector, whose rest may hold anything.
+// c[r, j] = (what is there, if `add`) + sum over s of a(r, s) b(s, j), j < cols <= kPanel. Row s of b is at b + s
+// b_row; it is read up to the next whole vector, whose rest may hold anything.
 template <class Step>
 void multiply_panel(const StepRows<Step>& a, int rows, const Step* b, std::ptrdiff_t b_row, int steps, float* c,
                     std::ptrdiff_t c_row, int cols, bool add);
 
-// The ways that rows by columns come to lie as steps by columns: dst[s * width + j] for j < width, a multiple of kLanes,
-// with zeros where there is nothing. `numbers` along the sum, `cols` <= width across it.
+// The ways that rows by columns come to lie as steps by columns: dst[s * width + j] for j < width, a multiple of
+// kLanes, with zeros where there is nothing. `numbers` along the sum, `cols` <= width across it.
 //   rows:     number k of column j is src[k * leading + j]
 //   columns:  number k of column j is src[j * leading + k]
 template <class T>
 void pack_rows(const T* src, std::ptrdiff_t leading, int numbers, int cols, StepOf<T>* dst, int width);
 template <class T>
 void pack_columns(const T* src, std::ptrdiff_t leading, int numbers, int cols, StepOf<T>* dst, int width);
+
+// Rows of src, `leading` apart, as the left side of a product over `numbers` of them: as they lie where a row's steps
+// are neighbours, else packed into `room`, [steps, width] with width >= count.
+template <class T>
+StepRows<StepOf<T>> as_steps(const T* src, std::ptrdiff_t leading, int numbers, int count, StepOf<T>* room, int width);
+
+// The bfloat16 nearest to floats, n a multiple of kLanes: one row, or two as pairs whose first is of `even`.
+void narrow(const float* from, int n, bfloat16* to);
+void narrow_pairs(const float* even, const float* odd, int n, Pair* to);
 
 // Steps that a sum over n numbers has.
 template <class Step>

@@ -1,0 +1,68 @@
+// What turns a row of scores into weights, and a row of the weights' gradients into those of the scores.
+#pragma once
+
+#include "ops/attention/score_loops.hpp"
+#include "ops/attention/softmax_math.hpp"
+
+namespace longspan::ops::detail {
+
+// Where the running statistics of the query rows live.
+template <class A>
+struct RunningRows {
+  A *m, *l, *acc;
+  std::int64_t width;
+};
+
+// m_new = max(m, max_j s_j) over the visible columns; -inf only if all scores are.
+template <class A, bool kBias, class Lanes>
+KOKKOS_INLINE_FUNCTION A raise_maximum(const Lanes& lanes, const ScoreRow<A>& row, const A* scores, A m_old) {
+  constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
+  const A highest = max_row<A>(lanes, row.from, row.to, [&](std::int32_t j) {
+    const A score = row.template score<kBias>(scores[j], j);
+    return row.sees(j) ? score : lowest;
+  });
+  return highest <= m_old ? m_old : highest;
+}
+
+// p_j = exp(s_j - m_new) over the visible columns of one row; p may be the storage of the scores. l and acc shrink by
+// exp(m - m_new).
+template <class T, class A, bool kBias, bool kDropout, class Lanes>
+KOKKOS_INLINE_FUNCTION void softmax_row(const Lanes& lanes, const ScoreRow<A>& row, const A* scores, T* p,
+                                        const RunningRows<A>& running) {
+  const A m_old = running.m[row.state], l_old = running.l[row.state];
+  const A m_new = raise_maximum<A, kBias>(lanes, row, scores, m_old);
+  constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
+  const A shift = m_new == lowest ? A(0) : m_new;
+  const A sum = sum_row<A>(lanes, row.from, row.to, [&](std::int32_t j) {
+    const A score = row.template score<kBias>(scores[j], j);
+    const A value = exp_to_one(row.sees(j) ? score - shift : lowest);
+    store(p + j, value * row.template kept<kDropout>(j));
+    return value;
+  });
+  const A factor = math::exp(m_old - shift);
+  if (m_new != m_old && l_old != A(0)) {
+    A* const acc = running.acc + row.state * running.width;
+    for_row(lanes, 0, static_cast<std::int32_t>(running.width), [&](std::int32_t c) { acc[c] *= factor; });
+  }
+  once_a_row(lanes, [&] {
+    running.m[row.state] = m_new;
+    running.l[row.state] = l_old * factor + sum;
+  });
+}
+
+// p_j = exp(s_j - lse) and ds_j = scale p_j (dp_j z_j - delta), z_j what dropout multiplies by; p_j z_j is stored.
+template <class T, class A, bool kBias, bool kDropout, class Lanes>
+KOKKOS_INLINE_FUNCTION void gradient_row(const Lanes& lanes, const ScoreRow<A>& row, const A* scores, const A* dp, T* p,
+                                         T* ds, A lse, A delta) {
+  constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
+  for_row(lanes, row.from, row.to, [&](std::int32_t j) {
+    const A score = row.template score<kBias>(scores[j], j);
+    const A probability = exp_to_one(row.sees(j) ? score - lse : lowest);
+    const A kept = row.template kept<kDropout>(j);
+    const A gradient = row.scale * probability * (dp[j] * kept - delta);
+    store(p + j, probability * kept);
+    store(ds + j, gradient);
+  });
+}
+
+}  // namespace longspan::ops::detail
