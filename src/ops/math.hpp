@@ -37,11 +37,8 @@ KOKKOS_INLINE_FUNCTION float exp(float x) {
   return p * power(half) * power(whole - half);
 }
 
-// 2^x for x <= 0, down to 2^-126: for decays, with one polynomial and one multiplication.
-KOKKOS_INLINE_FUNCTION double exp2_negative(double x) { return Kokkos::exp2(x); }
-KOKKOS_INLINE_FUNCTION float exp2_negative(float x) {
-  x = x < -126.0f ? -126.0f : x;
-  const float n = nearest(x), r = x - n;
+// 2^r for |r| <= 1/2, what is left when the nearest whole number is taken away.
+KOKKOS_INLINE_FUNCTION float exp2_of_rest(float r) {
   float p = 1.54614447e-4f;
   p = Kokkos::fma(p, r, 1.34004282e-3f);
   p = Kokkos::fma(p, r, 9.61805668e-3f);
@@ -49,7 +46,16 @@ KOKKOS_INLINE_FUNCTION float exp2_negative(float x) {
   p = Kokkos::fma(p, r, 2.40226509e-1f);
   p = Kokkos::fma(p, r, 6.93147207e-1f);
   p = Kokkos::fma(p, r, 1.0f);
-  return p * Kokkos::bit_cast<float>(static_cast<std::uint32_t>(static_cast<std::int32_t>(n) + 127) << 23);
+  return p;
+}
+
+// 2^x for x <= 0, down to 2^-126: for decays, with one polynomial and one multiplication.
+KOKKOS_INLINE_FUNCTION double exp2_negative(double x) { return Kokkos::exp2(x); }
+KOKKOS_INLINE_FUNCTION float exp2_negative(float x) {
+  x = x < -126.0f ? -126.0f : x;
+  const float n = nearest(x), r = x - n;
+  return exp2_of_rest(r) *
+         Kokkos::bit_cast<float>(static_cast<std::uint32_t>(static_cast<std::int32_t>(n) + 127) << 23);
 }
 
 // 1 / (1 + 2^(n + r)) with n + r = -x / log 2: what of 2^(n + r) is too small or too large for a float does not count,
@@ -60,15 +66,8 @@ KOKKOS_INLINE_FUNCTION float sigmoid(float x) {
   const float n = nearest(x * -1.44269504f);
   float r = Kokkos::fma(x, -1.44269502f, -n);
   r = Kokkos::fma(x, -1.92596299e-8f, r);
-  float p = 1.54614447e-4f;
-  p = Kokkos::fma(p, r, 1.34004282e-3f);
-  p = Kokkos::fma(p, r, 9.61805668e-3f);
-  p = Kokkos::fma(p, r, 5.55032723e-2f);
-  p = Kokkos::fma(p, r, 2.40226509e-1f);
-  p = Kokkos::fma(p, r, 6.93147207e-1f);
-  p = Kokkos::fma(p, r, 1.0f);
   const auto exponent = static_cast<std::uint32_t>(static_cast<std::int32_t>(n)) << 23;
-  return 1.0f / (1.0f + Kokkos::bit_cast<float>(Kokkos::bit_cast<std::uint32_t>(p) + exponent));
+  return 1.0f / (1.0f + Kokkos::bit_cast<float>(Kokkos::bit_cast<std::uint32_t>(exp2_of_rest(r)) + exponent));
 }
 
 // x P(x^2) / Q(x^2), fitted for the least relative error up to 8, where tanh is 1 to a float: within 5 units in the

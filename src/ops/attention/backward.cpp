@@ -33,7 +33,7 @@ void gradient_tile(const ScoreTile<accumulation_t<T>>& tile, const TileData& dat
           T* const ds = detail::output_row(dp, all_ds, row.offset);
           const A row_lse = lse[row.state];
           if (row_lse == -Kokkos::Experimental::infinity_v<A>) row.from = row.to = 0;
-          detail::gradient_row<T, A, kBias, kDropout>(team, row, scores, dp, p, ds, row_lse, delta[row.state]);
+          detail::gradient_row<T, A, kBias, kDropout, false>(team, row, scores, dp, p, ds, row_lse, delta[row.state]);
           detail::clear_hidden(team, p, row, tile.cols);
           detail::clear_hidden(team, ds, row, tile.cols);
         });

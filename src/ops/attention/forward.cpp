@@ -27,7 +27,7 @@ void softmax_tile(const ScoreTile<accumulation_t<T>>& tile, void* score_data, vo
         detail::for_rows_of_team(team, tile, [&](const ScoreRow<A>& row) {
           A* const scores = all_scores + row.offset;
           T* const p = detail::output_row(scores, all_p, row.offset);
-          if (row.lo < row.hi) detail::softmax_row<T, A, kBias, kDropout>(team, row, scores, p, running);
+          if (row.lo < row.hi) detail::softmax_row<T, A, kBias, kDropout, false>(team, row, scores, p, running);
           detail::clear_hidden(team, p, row, tile.cols);
         });
       });

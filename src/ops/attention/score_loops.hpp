@@ -58,12 +58,7 @@ KOKKOS_FORCEINLINE_FUNCTION A sum_row(const TeamMember& team, std::int32_t from,
 // The largest f(j), known to all lanes.
 template <class A, class F>
 KOKKOS_FORCEINLINE_FUNCTION A max_row(Alone, std::int32_t from, std::int32_t to, const F& f) {
-  OrderedBits<A> highest = to_ordered(-Kokkos::Experimental::infinity_v<A>);
-  for (std::int32_t j = from; j < to; ++j) {
-    const OrderedBits<A> order = to_ordered(f(j));
-    highest = order > highest ? order : highest;
-  }
-  return from_ordered<A>(highest);
+  return max_columns<A>(Alone(), to - from, [&](int j) { return f(from + j); });
 }
 template <class A, class F>
 KOKKOS_FORCEINLINE_FUNCTION A max_row(const TeamMember& team, std::int32_t from, std::int32_t to, const F& f) {

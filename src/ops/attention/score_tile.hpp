@@ -2,6 +2,7 @@
 // keys are evenly spaced, so the keys that a row sees are columns [lo, hi).
 #pragma once
 
+#include "ops/attention/softmax_math.hpp"
 #include "ops/attention/tiles.hpp"
 #include "tensor/random.hpp"
 #include "tensor/view.hpp"
@@ -19,19 +20,32 @@ struct ScoreRow {
   std::int32_t from, to;  // the same in whole vectors: loops over these ask sees(j) and have no remainder
   std::int32_t position, key_first, key_stride;
   A scale, slope;
+  A scale2, slope2;  // of scores by powers of 2 instead of e
   float dropout;
   A keep_scale;                    // 1 / (1 - dropout)
   std::uint64_t dropout_key, who;  // who: global sequence and head
 
+  // kAll: what is known of a row with sees_all().
+  template <bool kAll>
   KOKKOS_INLINE_FUNCTION bool sees(std::int32_t j) const {
+    if constexpr (kAll) return true;
     return static_cast<std::uint32_t>(j - lo) < static_cast<std::uint32_t>(hi - lo);
   }
+  KOKKOS_INLINE_FUNCTION bool sees_all() const { return lo == from && hi == to; }
   // The score of column j from the product q . k.
   template <bool kBias>
   KOKKOS_INLINE_FUNCTION A score(A product, std::int32_t j) const {
     if constexpr (!kBias) return scale * product;
     const std::int32_t d = position - (key_first + j * key_stride);
     return scale * product - slope * static_cast<A>(d < 0 ? -d : d);
+  }
+  // The power of 2 that is e^(score - shift), with shift2 = shift log2(e): one operation without a bias.
+  template <bool kBias>
+  KOKKOS_INLINE_FUNCTION A power(A product, std::int32_t j, A shift2) const {
+    const A x = Kokkos::fma(product, scale2, -shift2);
+    if constexpr (!kBias) return x;
+    const std::int32_t d = position - (key_first + j * key_stride);
+    return x - slope2 * static_cast<A>(d < 0 ? -d : d);
   }
   // What dropout multiplies p of column j by.
   template <bool kDropout>
@@ -104,6 +118,8 @@ struct ScoreTile {
     r.key_stride = key_stride;
     r.scale = scale;
     r.slope = slopes ? slopes[head] : A(0);
+    r.scale2 = r.scale * kLog2E<A>;
+    r.slope2 = r.slope * kLog2E<A>;
     r.dropout = dropout;
     r.keep_scale = keep_scale;
     r.dropout_key = dropout_key;

@@ -9,6 +9,10 @@
 
 namespace longspan::ops::detail {
 
+// log2(e): exp(x) = 2^(kLog2E x).
+template <class A>
+inline constexpr A kLog2E = A(1.4426950408889634);
+
 // Floats in the order of integers: a maximum of integers may be vectorised, one of floats may not (for NaN's sake). NaN
 // comes out as the largest.
 template <class A>
@@ -26,26 +30,16 @@ KOKKOS_INLINE_FUNCTION A from_ordered(OrderedBits<A> order) {
   return std::bit_cast<A>(order ^ ((order >> (8 * sizeof(A) - 1)) & kMagnitudeBits<A>));
 }
 
-// exp(x) for x <= 0 with fewer operations than math::exp: 0 below -87, and what rounding lifted above 0.5 counts as
-// 0.5. A Taylor series about the nearest multiple of log 2, whose power of 2 is added to the exponent. The last choice
+// 2^x for x <= 0 with fewer operations than math::exp: 0 below -126, also for minus infinity, and what rounding lifted
+// above 0.5 counts as 0.5. A polynomial about the nearest whole number, which is added to the exponent. The last choice
 // is made by bits, not by a condition, or the compiler makes the sums that follow conditional and no longer vectorises
 // them.
-KOKKOS_INLINE_FUNCTION double exp_to_one(double x) { return math::exp(x); }
-KOKKOS_INLINE_FUNCTION float exp_to_one(float x) {
-  const float y = x < -88.0f ? -88.0f : x > 0.5f ? 0.5f : x;
-  const float n = math::nearest(y * 1.44269504f);
-  float r = Kokkos::fma(n, -0.693145752f, y);
-  r = Kokkos::fma(n, -1.42860677e-6f, r);
-  float p = 1.38888889e-3f;
-  p = Kokkos::fma(p, r, 8.33333333e-3f);
-  p = Kokkos::fma(p, r, 4.16666667e-2f);
-  p = Kokkos::fma(p, r, 1.66666667e-1f);
-  p = Kokkos::fma(p, r, 0.5f);
-  p = Kokkos::fma(p, r, 1.0f);
-  p = Kokkos::fma(p, r, 1.0f);
+KOKKOS_INLINE_FUNCTION double exp2_to_one(double x) { return Kokkos::exp2(x); }
+KOKKOS_INLINE_FUNCTION float exp2_to_one(float x) {
+  const float y = x > 0.5f ? 0.5f : x, n = math::nearest(y), r = y - n;
   const std::uint32_t power = static_cast<std::uint32_t>(static_cast<std::int32_t>(n)) << 23;
-  const std::uint32_t large_enough = 0u - static_cast<std::uint32_t>(!(x < -87.0f));
-  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(p) + power) & large_enough);
+  const std::uint32_t large_enough = 0u - static_cast<std::uint32_t>(!(x < -126.0f));
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(math::exp2_of_rest(r)) + power) & large_enough);
 }
 
 }  // namespace longspan::ops::detail

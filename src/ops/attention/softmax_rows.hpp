@@ -14,28 +14,29 @@ struct RunningRows {
 };
 
 // m_new = max(m, max_j s_j) over the visible columns; -inf only if all scores are.
-template <class A, bool kBias, class Lanes>
+template <class A, bool kBias, bool kAll, class Lanes>
 KOKKOS_INLINE_FUNCTION A raise_maximum(const Lanes& lanes, const ScoreRow<A>& row, const A* scores, A m_old) {
   constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
   const A highest = max_row<A>(lanes, row.from, row.to, [&](std::int32_t j) {
     const A score = row.template score<kBias>(scores[j], j);
-    return row.sees(j) ? score : lowest;
+    return row.template sees<kAll>(j) ? score : lowest;
   });
   return highest <= m_old ? m_old : highest;
 }
 
-// p_j = exp(s_j - m_new) over the visible columns of one row; p may be the storage of the scores. l and acc shrink by
-// exp(m - m_new).
-template <class T, class A, bool kBias, bool kDropout, class Lanes>
+// p_j = exp(s_j - m_new) over the visible columns of one row (kAll: it sees every column in [from, to)); p may be the
+// storage of the scores. l and acc shrink by exp(m - m_new).
+template <class T, class A, bool kBias, bool kDropout, bool kAll, class Lanes>
 KOKKOS_INLINE_FUNCTION void softmax_row(const Lanes& lanes, const ScoreRow<A>& row, const A* scores, T* p,
                                         const RunningRows<A>& running) {
   const A m_old = running.m[row.state], l_old = running.l[row.state];
-  const A m_new = raise_maximum<A, kBias>(lanes, row, scores, m_old);
+  const A m_new = raise_maximum<A, kBias, kAll>(lanes, row, scores, m_old);
   constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
   const A shift = m_new == lowest ? A(0) : m_new;
+  const A shift2 = shift * kLog2E<A>;
   const A sum = sum_row<A>(lanes, row.from, row.to, [&](std::int32_t j) {
-    const A score = row.template score<kBias>(scores[j], j);
-    const A value = exp_to_one(row.sees(j) ? score - shift : lowest);
+    const A power = row.template power<kBias>(scores[j], j, shift2);
+    const A value = exp2_to_one(row.template sees<kAll>(j) ? power : lowest);
     store(p + j, value * row.template kept<kDropout>(j));
     return value;
   });
@@ -51,13 +52,14 @@ KOKKOS_INLINE_FUNCTION void softmax_row(const Lanes& lanes, const ScoreRow<A>& r
 }
 
 // p_j = exp(s_j - lse) and ds_j = scale p_j (dp_j z_j - delta), z_j what dropout multiplies by; p_j z_j is stored.
-template <class T, class A, bool kBias, bool kDropout, class Lanes>
+template <class T, class A, bool kBias, bool kDropout, bool kAll, class Lanes>
 KOKKOS_INLINE_FUNCTION void gradient_row(const Lanes& lanes, const ScoreRow<A>& row, const A* scores, const A* dp, T* p,
                                          T* ds, A lse, A delta) {
   constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
+  const A lse2 = lse * kLog2E<A>;
   for_row(lanes, row.from, row.to, [&](std::int32_t j) {
-    const A score = row.template score<kBias>(scores[j], j);
-    const A probability = exp_to_one(row.sees(j) ? score - lse : lowest);
+    const A power = row.template power<kBias>(scores[j], j, lse2);
+    const A probability = exp2_to_one(row.template sees<kAll>(j) ? power : lowest);
     const A kept = row.template kept<kDropout>(j);
     const A gradient = row.scale * probability * (dp[j] * kept - delta);
     store(p + j, probability * kept);

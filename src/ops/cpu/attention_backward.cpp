@@ -158,8 +158,8 @@ struct BackwardVisit {
     const std::int64_t head = place.first_pair * shape.group() + place.member, from = place.queries.row * width;
     const int rows = static_cast<int>(place.queries.count), cols = static_cast<int>(place.keys.count);
     const T *const q_rows = rows_of_head<T>(q, head) + from, *const do_rows = rows_of_head<T>(dout, head) + from;
-    pack_rows(q_rows, width, rows, width, room.queries, to_lanes(width));
-    pack_rows(do_rows, width, rows, width, room.douts, to_lanes(width));
+    const Step *const queries = plain_rows(q_rows, rows, room.queries), *const douts =
+                                                                            plain_rows(do_rows, rows, room.douts);
     const std::int64_t at = packed.transposed_at(run, first);
     multiply_by_transposed(as_steps(q_rows, width, width, rows, room.left_queries, kTileRows), rows,
                            keys.transposed + at, packed.width_steps(), cols, room.scores);
@@ -168,10 +168,19 @@ struct BackwardVisit {
     score_gradients<kBias, kDropout>(place, room);
     const int steps = static_cast<int>(steps_of<Step>(rows));
     const std::int64_t key_row = place.keys.row * width;
-    add_product(columns_of(room.scores, room.p_pairs), cols, room.douts, steps, width,
+    add_product(columns_of(room.scores, room.p_pairs), cols, douts, steps, width,
                 rows_of_head<float>(dv, place.first_pair) + key_row);
-    add_product(columns_of(room.dp, room.ds_pairs), cols, room.queries, steps, width,
+    add_product(columns_of(room.dp, room.ds_pairs), cols, queries, steps, width,
                 rows_of_head<float>(dk, place.first_pair) + key_row);
+  }
+
+  // Steps over rows of queries, of a width of whole vectors.
+  const Step* plain_rows(const T* x, int rows, Step* room) const {
+    if constexpr (!kPairs) {
+      if (width % kLanes == 0) return x;
+    }
+    pack_rows(x, width, rows, width, room, to_lanes(width));
+    return room;
   }
 
   template <bool kBias, bool kDropout>
@@ -183,7 +192,10 @@ struct BackwardVisit {
       float *const s = room.scores + i * kScoreRow, *const dp = room.dp + i * kScoreRow;
       const float row_lse = lse.data<float>()[row.state];
       if (row_lse == -Kokkos::Experimental::infinity_v<float>) row.from = row.to = 0;
-      gradient_row<float, float, kBias, kDropout>(Alone(), row, s, dp, s, dp, row_lse, delta.data<float>()[row.state]);
+      const float row_delta = delta.data<float>()[row.state];
+      row.sees_all()
+          ? gradient_row<float, float, kBias, kDropout, true>(Alone(), row, s, dp, s, dp, row_lse, row_delta)
+          : gradient_row<float, float, kBias, kDropout, false>(Alone(), row, s, dp, s, dp, row_lse, row_delta);
       clear_hidden(Alone(), s, row, whole);
       clear_hidden(Alone(), dp, row, whole);
       if constexpr (kPairs) narrow_rows(room, i, tile.rows, whole);

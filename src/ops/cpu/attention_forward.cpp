@@ -91,7 +91,10 @@ struct ForwardVisit {
     for (int i = 0; i < tile.rows; ++i) {
       const ScoreRow<float> row = tile.row(0, i);
       float* const s = scores + i * kScoreRow;
-      if (row.lo < row.hi) softmax_row<float, float, kBias, kDropout>(Alone(), row, s, s, running);
+      if (row.lo < row.hi) {
+        row.sees_all() ? softmax_row<float, float, kBias, kDropout, true>(Alone(), row, s, s, running)
+                       : softmax_row<float, float, kBias, kDropout, false>(Alone(), row, s, s, running);
+      }
       clear_hidden(Alone(), s, row, whole);
       if constexpr (kNumbersOfStep<Step> > 1) narrow(s, whole, weights + i * kScoreRow);
     }
