@@ -14,10 +14,11 @@ if(LONGSPAN_SANITIZE)
        LSAN_OPTIONS=print_suppressions=0:suppressions=${PROJECT_SOURCE_DIR}/tests/support/leaks.supp)
 endif()
 
-# longspan_test(folder LINK library... [RANKS n...]): tests/<folder>/*_test.cpp as one executable, run on each number of
-# ranks. A hang is the usual failure of a parallel test, hence the time limit.
+# longspan_test(folder LINK library... [RANKS n...] [THREADS n]): tests/<folder>/*_test.cpp as one executable, run on each
+# number of ranks, and once more on one rank with that many threads. A hang is the usual failure of a parallel test, hence
+# the time limit.
 function(longspan_test folder)
-  cmake_parse_arguments(ARG "" "" "LINK;RANKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "THREADS" "LINK;RANKS" ${ARGN})
   # The folder of a test holds *_test.cpp files and what they share.
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${folder}/*.cpp)
   if(NOT sources)
@@ -40,4 +41,10 @@ function(longspan_test folder)
     set_tests_properties(${test} PROPERTIES TIMEOUT 600 PROCESSORS 2 WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
       ENVIRONMENT "${LONGSPAN_TEST_ENVIRONMENT}")
   endforeach()
+  if(ARG_THREADS)
+    add_test(NAME ${folder}.threads_${ARG_THREADS} COMMAND ${name})
+    set_tests_properties(${folder}.threads_${ARG_THREADS} PROPERTIES TIMEOUT 600 PROCESSORS 2
+      WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+      ENVIRONMENT "${LONGSPAN_TEST_ENVIRONMENT};OMP_NUM_THREADS=${ARG_THREADS};OMP_WAIT_POLICY=passive")
+  endif()
 endfunction()

@@ -59,6 +59,40 @@ TEST(Attention, VisitsOfAnyShardEqualTheWholeSequence) {
   }
 }
 
+// Widths of whole and of broken vectors, odd ones too; rows that begin anywhere.
+TEST(Attention, ShardsInLessPrecisionEqualTheReference) {
+  const std::vector<std::vector<std::int64_t>> documents = {{0, 90}, {0, 17, 333}};
+  for (const Dtype dtype : {Dtype::float32, Dtype::bfloat16}) {
+    for (const std::int64_t K : {5, 16, 80, 128}) {
+      SCOPED_TRACE(std::string(to_string(dtype)) + " width " + std::to_string(K));
+      const Case c{.B = 2, .H = 4, .Hk = 2, .T = 601, .K = K, .mask = kCausal, .documents = documents};
+      const auto p = make_problem(c, dtype);
+      const Values dout = gradient_of_output(p, dtype);
+      const Result want = run_reference(p, dout);
+      const double tolerance = dtype == Dtype::float32 ? 1e-5 : 2e-2;
+      expect_close(run_ranks(p, dout, dtype, ShardKind::zigzag, 3), want, tolerance);
+      expect_close(run_ranks(p, dout, dtype, ShardKind::striped, 2), want, tolerance);
+    }
+  }
+}
+
+// Blocks of keys that several threads compute at once add to the same rows.
+TEST(Attention, SumsAreTheSameEveryTime) {
+  for (const Dtype dtype : {Dtype::float32, Dtype::bfloat16}) {
+    const auto p = make_problem({.H = 2, .Hk = 1, .T = 1500, .mask = kBidirectional}, dtype);
+    const Values dout = gradient_of_output(p, dtype);
+    const Result first = run_one_rank(p, dout, dtype);
+    expect_close(first, run_reference(p, dout), dtype == Dtype::float32 ? 1e-5 : 2e-2);
+    for (int i = 0; i < 5; ++i) {
+      const Result again = run_one_rank(p, dout, dtype);
+      EXPECT_EQ(again.o, first.o);
+      EXPECT_EQ(again.dq, first.dq);
+      EXPECT_EQ(again.dk, first.dk);
+      EXPECT_EQ(again.dv, first.dv);
+    }
+  }
+}
+
 TEST(Attention, GradientsMatchFiniteDifferences) {
   auto p = make_problem({.B = 2, .H = 2, .Hk = 1, .T = 6, .K = 3, .mask = kWindow, .alibi = true, .dropout = 0.2},
                         Dtype::float64);

@@ -100,10 +100,15 @@ void expect_reference(const Size& s, const Case& c) {
   expect_close("c", out.storage, expected);
 }
 
-void expect_reference_in_all_forms(Dtype dtype, Dtype result) {
-  for (const Size& s : {Size{1, 1, 1}, Size{31, 33, 256}, Size{33, 1, 31}, Size{1, 256, 33}, Size{256, 31, 1}}) {
+const std::vector<Size> kSmall = {{1, 1, 1}, {31, 33, 256}, {33, 1, 31}, {1, 256, 33}, {256, 31, 1}};
+// Beyond the pieces in which large products are made, in each dimension; even and odd.
+const std::vector<Size> kLarge = {{1100, 140, 240}, {70, 1111, 451}, {70, 401, 1299}};
+
+void expect_reference_in_all_forms(const std::vector<Size>& sizes, Dtype dtype, Dtype result) {
+  for (const Size& s : sizes) {
     for (const int form : {0, 1, 2, 3}) {
-      for (const std::int64_t batch : {1, 3}) {
+      for (const std::int64_t batch :
+           &sizes == &kSmall ? std::vector<std::int64_t>{1, 3} : std::vector<std::int64_t>{1}) {
         SCOPED_TRACE(std::format("m {} n {} k {} transposes {} batch {}", s.m, s.n, s.k, form, batch));
         Case c{dtype, result,           (form & 1) != 0, (form & 2) != 0,   false,
                false, Activation::none, batch,           batch == 1 ? 0 : 5};
@@ -121,10 +126,18 @@ void expect_reference_in_all_forms(Dtype dtype, Dtype result) {
   }
 }
 
-TEST(Matmul, Float64MatchesReference) { expect_reference_in_all_forms(Dtype::float64, Dtype::float64); }
-TEST(Matmul, Float32MatchesReference) { expect_reference_in_all_forms(Dtype::float32, Dtype::float32); }
-TEST(Matmul, Bfloat16MatchesReference) { expect_reference_in_all_forms(Dtype::bfloat16, Dtype::bfloat16); }
-TEST(Matmul, Bfloat16ToFloat32KeepsTheSumsPrecision) { expect_reference_in_all_forms(Dtype::bfloat16, Dtype::float32); }
+TEST(Matmul, Float64MatchesReference) { expect_reference_in_all_forms(kSmall, Dtype::float64, Dtype::float64); }
+TEST(Matmul, Float32MatchesReference) { expect_reference_in_all_forms(kSmall, Dtype::float32, Dtype::float32); }
+TEST(Matmul, Bfloat16MatchesReference) { expect_reference_in_all_forms(kSmall, Dtype::bfloat16, Dtype::bfloat16); }
+TEST(Matmul, Bfloat16ToFloat32KeepsTheSumsPrecision) {
+  expect_reference_in_all_forms(kSmall, Dtype::bfloat16, Dtype::float32);
+}
+
+TEST(Matmul, LargeFloat32MatchesReference) { expect_reference_in_all_forms(kLarge, Dtype::float32, Dtype::float32); }
+TEST(Matmul, LargeBfloat16MatchesReference) { expect_reference_in_all_forms(kLarge, Dtype::bfloat16, Dtype::bfloat16); }
+TEST(Matmul, LargeBfloat16ToFloat32MatchesReference) {
+  expect_reference_in_all_forms(kLarge, Dtype::bfloat16, Dtype::float32);
+}
 
 TEST(Matmul, OneMatrixServesAWholeBatch) {
   for (const Dtype dtype : kFloatDtypes) {
