@@ -207,7 +207,7 @@ void check(const TrainConfig& config) {
   check_shares(config);
   check_sequence_method(config);
   require(config.parallel.recompute != "fit" || config.run.memory_limit > 0,
-          "parallel.recompute = fit needs a limit to fit; set run.memory_limit or use none, selective or block");
+          "parallel.recompute = fit needs a limit to fit; set run.memory_limit or use none, selective, linear or block");
   check_optimizer(config.optimizer);
   at_least("checkpoint.every", config.checkpoint.every, 0);
   at_least("checkpoint.keep", config.checkpoint.keep, 0);

@@ -71,8 +71,9 @@ void bind(Options& options, ParallelConfig& config) {
       .add("parallel.microbatches", config.microbatches, "Parts of a data rank's batch that run one after the other.")
       .add("parallel.recompute", config.recompute,
            "What is computed again in the backward pass instead of being kept: none; selective, what is cheap (norms, "
-           "non-linearities, joined heads); block, all but the inputs of blocks; every:K, so in every K-th block; or "
-           "fit, the least of these that run.memory_limit allows.")
+           "non-linearities, joined heads); linear, products with weights too, but nothing that grows with the square "
+           "of the length; block, all but the inputs of blocks; every:K, so in every K-th block; or fit, the least of "
+           "these that run.memory_limit allows.")
       .add("parallel.zero", config.zero,
            "What the data and sequence ranks share instead of each holding all of it (ZeRO): 0 nothing, 1 optimizer "
            "states and master weights, 2 gradients too, 3 parameters too.");

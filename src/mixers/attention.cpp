@@ -46,9 +46,6 @@ Attention::Attention(ParameterStore& store, const MixerSettings& s)
       projections_(store, s) {}
 
 Variable Attention::forward(const Context& context, const Variable& x) const {
-  Tape& tape = context.tape;
-  const Heads heads = projections_.project(context, x);
-
   ops::AttentionRules rules = position_rules(x.value().dtype());
   if (context.training() && model_.dropout > 0) {
     rules.dropout = model_.dropout;
@@ -56,7 +53,7 @@ Variable Attention::forward(const Context& context, const Variable& x) const {
     rules.first_head = projections_.first_head();
     rules.first_sequence = context.first_sequence;
   }
-  const AttentionLayer layer{.tape = tape,
+  const AttentionLayer layer{.tape = context.tape,
                              .axes = sequence_axes(context.mesh),
                              .shard = context.sequence.shard,
                              .mask = {.causal = model_.causal, .window = model_.window},
@@ -64,7 +61,7 @@ Variable Attention::forward(const Context& context, const Variable& x) const {
                              .document_starts = context.document_starts,
                              .visibility = context.visibility,
                              .rules = rules};
-  return projections_.join(context, method_->attend(layer, heads.q, heads.kv));
+  return projections_.mix(context, x, [&](const Heads& heads) { return method_->attend(layer, heads.q, heads.kv); });
 }
 
 // Rules that depend on the model alone.
@@ -132,7 +129,8 @@ MixerCost Attention::cost(std::int64_t t) const {
   const double span = model_.causal ? past : std::min(tokens, 2 * past - 1);
   // Projections 2 T D (q + 2 kv) and 2 T q D; scores and output 4 K a head and visible pair.
   return {.forward_flops = 2 * tokens * d * (2 * q + 2 * kv) + 4 * q * tokens * span,
-          .activation_elements = d + 3 * q + 2 * kv + static_cast<double>(model_.heads * method_->kept_scores(t))};
+          .activation_elements = d + 3 * q + 2 * kv + static_cast<double>(model_.heads * method_->kept_scores(t)),
+          .remade_flops = 2 * tokens * d * (q + 2 * kv)};
 }
 
 }  // namespace longspan

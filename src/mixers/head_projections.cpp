@@ -21,31 +21,59 @@ HeadProjections::HeadProjections(ParameterStore& store, const MixerSettings& s)
       output_(store, s.name + ".output", s.model.heads * head_width_, s.model.width, head_width_,
               {s.model.init_deviation / std::sqrt(2.0 * static_cast<double>(s.model.layers)), s.model.bias, s.group}) {}
 
-// The gradients of heads are written straight into those of the projections.
+Variable HeadProjections::mix(const Context& context, const Variable& x, const Mixing& mixing) const {
+  const Heads heads = project(context, x);
+  const Variable o = mixing(heads);
+  if (context.remake >= Remake::linear) remake(context, x, heads);
+  return join(context, o);
+}
+
+// The gradients of heads are written straight into those of the projections, whose own values nobody asks for again.
 Heads HeadProjections::project(const Context& context, const Variable& x) const {
-  Tape& tape = context.tape;
-  const ops::RotaryTable& rotary = context.sequence.rotary;
   const Variable xq = query_.forward(context, x), xk = key_.forward(context, x), xv = value_.forward(context, x);
-  const std::int64_t b = xq.value().dim(0), t = xq.value().dim(1);
-  const Dtype dtype = xq.value().dtype();
-  const Variable q(Tensor::empty({b, heads_, t, head_width_}, dtype));
-  const Variable kv(Tensor::empty({2 * b, kv_heads_, t, head_width_}, dtype));
-  ops::split_heads(xq.value(), rotary, q.value());
-  ops::split_heads(xk.value(), rotary, kv.value().slice(0, b));
-  ops::split_heads(xv.value(), {}, kv.value().slice(b, b));
-  tape.record("split_heads", [=] {
+  const Heads heads{make_queries(context, xq), make_keys(context, xk, xv)};
+  for (const Variable& projected : {xq, xk, xv}) projected.release_value();
+  return heads;
+}
+
+Variable HeadProjections::make_queries(const Context& context, const Variable& xq) const {
+  const ops::RotaryTable& rotary = context.sequence.rotary;
+  const Tensor& rows = xq.value();
+  const Variable q(Tensor::empty({rows.dim(0), heads_, rows.dim(1), head_width_}, rows.dtype()));
+  ops::split_heads(rows, rotary, q.value());
+  context.tape.record("split_heads", [=] {
     const Tensor dq = q.take_gradient();
     const auto dx = xq.gradient_slot();
     ops::merge_heads(dq, rotary, dx.tensor, dx.accumulate);
   });
-  tape.record("split_heads", [=] {
+  return q;
+}
+
+Variable HeadProjections::make_keys(const Context& context, const Variable& xk, const Variable& xv) const {
+  const ops::RotaryTable& rotary = context.sequence.rotary;
+  const Tensor& rows = xk.value();
+  const std::int64_t b = rows.dim(0);
+  const Variable kv(Tensor::empty({2 * b, kv_heads_, rows.dim(1), head_width_}, rows.dtype()));
+  ops::split_heads(rows, rotary, kv.value().slice(0, b));
+  ops::split_heads(xv.value(), {}, kv.value().slice(b, b));
+  context.tape.record("split_heads", [=] {
     const Tensor dkv = kv.take_gradient();
     const auto dk = xk.gradient_slot(), dv = xv.gradient_slot();
     ops::merge_heads(dkv.slice(0, b), rotary, dk.tensor, dk.accumulate);
     ops::merge_heads(dkv.slice(b, b), {}, dv.tensor, dv.accumulate);
   });
-  for (const Variable& projected : {xq, xk, xv}) projected.release_value();
-  return {q, kv};
+  return kv;
+}
+
+void HeadProjections::remake(const Context& context, const Variable& x, const Heads& heads) const {
+  remake_in_backward(context.tape, heads.q, [=, this](Tape& tape) {
+    const Context again = with_tape(context, tape);
+    return make_queries(again, query_.forward(again, x));
+  });
+  remake_in_backward(context.tape, heads.kv, [=, this](Tape& tape) {
+    const Context again = with_tape(context, tape);
+    return make_keys(again, key_.forward(again, x), value_.forward(again, x));
+  });
 }
 
 Variable HeadProjections::join(const Context& context, const Variable& o) const {
@@ -59,7 +87,7 @@ Variable HeadProjections::join(const Context& context, const Variable& o) const 
     o.add_gradient(dheads);
   });
   const Variable y = output_.forward(context, merged);
-  if (context.remake) {
+  if (context.remake >= Remake::cheap) {
     remake_in_backward(context.tape, merged, [=, shape = merged.value().shape()](Tape&) {
       const Variable again(Tensor::empty(shape, o.value().dtype()));
       ops::merge_heads(o.value(), {}, again.value());

@@ -2,6 +2,8 @@
 // are split over the tensor axis; keys and values may have fewer of them (Ainslie et al. 2023).
 #pragma once
 
+#include <functional>
+
 #include "mixers/mixer.hpp"
 #include "nn/linear.hpp"
 
@@ -18,6 +20,11 @@ class HeadProjections {
   // Declares NAME.query, NAME.key, NAME.value and NAME.output.
   HeadProjections(ParameterStore& store, const MixerSettings& settings);
 
+  // x [B, T, D] -> [B, T, D], with what makes o of the heads in the middle; on the way back heads are there when they
+  // are asked for, but may not be kept until then.
+  using Mixing = std::function<Variable(const Heads&)>;
+  Variable mix(const Context& context, const Variable& x, const Mixing& mixing) const;
+
   // x [B, T, D], which has entered the tensor region; queries and keys are rotated where the model is rotary.
   Heads project(const Context& context, const Variable& x) const;
   // o [B, H, T, K] -> [B, T, D], which has left the tensor region.
@@ -30,6 +37,10 @@ class HeadProjections {
 
  private:
   std::int64_t heads_, kv_heads_, head_width_, first_head_;
+  Variable make_queries(const Context& context, const Variable& projected) const;
+  Variable make_keys(const Context& context, const Variable& keys, const Variable& values) const;
+  void remake(const Context& context, const Variable& x, const Heads& heads) const;
+
   ColumnLinear query_, key_, value_;
   RowLinear output_;
 };

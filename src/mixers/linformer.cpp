@@ -135,7 +135,6 @@ Linformer::Linformer(ParameterStore& store, const MixerSettings& s)
 }
 
 Variable Linformer::forward(const Context& context, const Variable& x) const {
-  const Heads heads = projections_.project(context, x);
   ops::AttentionRules rules;
   rules.scale = 1.0 / std::sqrt(static_cast<double>(projections_.head_width()));
   rules.query_runs = context.sequence.shard.runs();
@@ -145,9 +144,10 @@ Variable Linformer::forward(const Context& context, const Variable& x) const {
     rules.first_head = projections_.first_head();
     rules.first_sequence = context.first_sequence;
   }
-  const Variable o = linformer_attention(context.tape, rules, heads.q, heads.kv, compress_keys_->variable(),
-                                         compress_values_->variable(), context.mesh.sequence());
-  return projections_.join(context, o);
+  return projections_.mix(context, x, [&](const Heads& heads) {
+    return linformer_attention(context.tape, rules, heads.q, heads.kv, compress_keys_->variable(),
+                               compress_values_->variable(), context.mesh.sequence());
+  });
 }
 
 std::unique_ptr<MixerCache> Linformer::make_cache(std::int64_t, std::int64_t, Dtype) const {
@@ -166,7 +166,8 @@ MixerCost Linformer::cost(std::int64_t t) const {
   // Projections 2 T D (2 q + 2 kv); E K and F V 2 Kp T each a column; scores and output 4 K a head, query and row.
   return {
       .forward_flops = 2 * tokens * d * (2 * q + 2 * kv) + 4 * compressed * tokens * kv + 4 * q * tokens * compressed,
-      .activation_elements = d + 3 * q + 2 * kv};
+      .activation_elements = d + 3 * q + 2 * kv,
+      .remade_flops = 2 * tokens * d * (q + 2 * kv)};
 }
 
 }  // namespace longspan

@@ -30,6 +30,7 @@ struct MixerSettings {
 struct MixerCost {
   double forward_flops = 0;        // of the whole layer over all ranks, for one sequence of T tokens
   double activation_elements = 0;  // kept for backward by one rank, a token of its shard
+  double remade_flops = 0;         // that parallel.recompute = linear does twice, as forward_flops
 };
 
 // What generation remembers of the tokens so far; each mixer has its own kind.

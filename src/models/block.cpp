@@ -47,7 +47,7 @@ Variable Block::add_branch(const Context& context, const Variable& x, const Norm
   const Shape whole{context.batch, context.sequence.shard.local_length(), x.value().dim(-1)};
   const Variable input = gather_rows(context.tape, norm.forward(context, x), whole, axis);
   const Variable branch = layer(input);
-  if (context.remake) {
+  if (context.remake >= Remake::cheap) {
     remake_in_backward(context.tape, input, [context, x, &norm, whole](Tape& tape) {
       return gather_rows(tape, norm.forward(with_tape(context, tape), x), whole, context.mesh.tensor());
     });

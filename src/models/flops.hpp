@@ -14,6 +14,9 @@ struct ForwardFlops {
   double head = 0;
 };
 
+// What backward computes again of one sequence by settings.recompute. Norms and non-linearities count as nothing.
+double recomputed_flops(const DecoderSettings& settings, std::int64_t sequence_length);
+
 ForwardFlops forward_flops(const DecoderSettings& settings, std::int64_t sequence_length);
 
 }  // namespace longspan

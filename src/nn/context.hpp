@@ -13,6 +13,7 @@
 #include "autograd/tape.hpp"
 #include "base/hash.hpp"
 #include "comm/mesh.hpp"
+#include "config/recompute.hpp"
 #include "layout/mask.hpp"
 #include "layout/sequence_shard.hpp"
 #include "ops/heads.hpp"
@@ -67,9 +68,9 @@ struct Context {
   std::int64_t batch = 0;           // B, sequences of this microbatch
   std::int64_t first_sequence = 0;  // global number of sequence 0 within the step
   std::vector<std::vector<std::int64_t>> document_starts;
-  std::uint64_t dropout_key = 0;  // of the seed and the step; 0 outside training, where nothing is dropped
-  Tensor dropout_rows;            // int64 [rows]: global numbers of the residual rows that this rank holds
-  bool remake = false;            // drop what is cheap to make again until backward (autograd/remake.hpp)
+  std::uint64_t dropout_key = 0;    // of the seed and the step; 0 outside training, where nothing is dropped
+  Tensor dropout_rows;              // int64 [rows]: global numbers of the residual rows that this rank holds
+  Remake remake = Remake::nothing;  // what is dropped until backward (autograd/remake.hpp)
   std::shared_ptr<VisibilityCache> visibility = std::make_shared<VisibilityCache>();
 
   bool training() const { return dropout_key != 0; }

@@ -37,7 +37,14 @@ Variable FeedForward::forward(const Context& context, const Variable& x) const {
     return gate.defined() ? swiglu(onto, gate, up) : activation(onto, ops::Activation::gelu, up);
   };
   const Variable hidden = bend(tape), y = down_.forward(context, hidden);
-  if (context.remake) remake_in_backward(tape, hidden, bend);
+  if (context.remake >= Remake::cheap) remake_in_backward(tape, hidden, bend);
+  if (context.remake >= Remake::linear) {
+    const auto drop = [&](const Variable& v, const ColumnLinear& layer) {
+      remake_in_backward(tape, v, [=, &layer](Tape& onto) { return layer.forward(with_tape(context, onto), x); });
+    };
+    drop(up, up_);
+    if (gate_) drop(gate, *gate_);
+  }
   return y;
 }
 

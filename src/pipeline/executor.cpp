@@ -151,7 +151,7 @@ void PipelineExecutor::forward(const Action& a) {
           input_->dropout_key == 0
               ? Tensor()
               : make_dropout_rows(sequence_.shard, sequences, batch.first_sequence).slice(rows.begin, rows.size()),
-      .remake = decoder_.settings().recompute.selective};
+      .remake = decoder_.settings().recompute.remake};
   Decoder::GroupDone done;
   if (training_) {
     done = [this, last = a.microbatch == last_backward_.at(a.chunk)](int group) { done_(group, last); };

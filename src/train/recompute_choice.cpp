@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "comm/together.hpp"
+#include "models/flops.hpp"
 #include "train/step_account.hpp"
 
 namespace longspan {
@@ -19,11 +20,24 @@ std::size_t peak_of(const TrainConfig& config, std::int64_t vocabulary) {
   return peak;
 }
 
+// From the least to the most that is computed again; what is cheap counts as nothing and comes second.
+std::vector<std::string> cheapest_first(const TrainConfig& config, std::int64_t vocabulary) {
+  std::vector<std::string> candidates = {"none", "selective", "linear", "every:4", "every:2", "block"};
+  std::ranges::stable_sort(candidates, {}, [&](const std::string& candidate) {
+    return recomputed_flops({.model = config.model,
+                             .vocabulary = vocabulary,
+                             .max_length = config.data.sequence_length,
+                             .recompute = parse_recompute(candidate)},
+                            config.data.sequence_length);
+  });
+  return candidates;
+}
+
 }  // namespace
 
 RecomputeChoice choose_recompute(TrainConfig config, std::int64_t vocabulary) {
   const auto limit = static_cast<double>(config.run.memory_limit);
-  for (const char* candidate : {"none", "selective", "every:4", "every:2", "block"}) {
+  for (const std::string& candidate : cheapest_first(config, vocabulary)) {
     config.parallel.recompute = candidate;
     try {
       const auto peak = static_cast<double>(peak_of(config, vocabulary));

@@ -13,7 +13,7 @@ struct RecomputeChoice {
 };
 
 // The cheapest with which the fullest rank of every stage stays within run.memory_limit by the account of a step
-// (train/step_account.hpp): none, selective, every 4th and every 2nd block, all blocks. Where none fits, all blocks:
+// (train/step_account.hpp); the less is computed again (models/flops.hpp) the cheaper. Where none fits, all blocks:
 // the run itself then says which tensor is too large. A pure function.
 RecomputeChoice choose_recompute(TrainConfig config, std::int64_t vocabulary);
 

@@ -40,6 +40,20 @@ std::size_t largest_snapshot(Session& session) {
   return most;
 }
 
+// Places on the sequence axis whose steps may differ in what they hold: the ends, where some methods have no neighbour,
+// and of those that together with two neighbours on each side have shards of the same lengths the first.
+std::set<int> unlike_places(const TrainConfig& config, int ranks) {
+  const SequenceShard shard(shard_kind(config), config.data.sequence_length, ranks, 0);
+  std::set<int> places = {0, ranks - 1};
+  std::set<std::vector<std::int64_t>> seen;
+  for (int place = 0; place < ranks; ++place) {
+    std::vector<std::int64_t> lengths;
+    for (int p = place - 2; p <= place + 2; ++p) lengths.push_back(shard.local_length((p + 2 * ranks) % ranks));
+    if (seen.insert(lengths).second) places.insert(place);
+  }
+  return places;
+}
+
 }  // namespace
 
 std::int64_t StepAccount::bytes_sent(const std::string& group) const {
@@ -67,15 +81,12 @@ StepAccount account_step(const TrainConfig& config, const MeshCoordinate& at, st
 }
 
 // Where parts are uneven the last data and tensor ranks have the larger ones, so that what remains is the place on the
-// sequence axis: the longest shard, or an end of the axis, where some methods have no neighbour.
+// sequence axis.
 StepAccount account_fullest_rank(const TrainConfig& config, int stage, std::int64_t vocabulary) {
   const MeshShape mesh = mesh_shape(config.parallel);
-  const SequenceShard shard(shard_kind(config), config.data.sequence_length, mesh.sequence, 0);
-  int longest = 0;
-  while (shard.local_length(longest) < shard.longest()) ++longest;
   StepAccount fullest;
   std::size_t snapshot = 0;
-  for (const int place : std::set<int>{0, longest, mesh.sequence - 1}) {
+  for (const int place : unlike_places(config, mesh.sequence)) {
     const MeshCoordinate at{.data = mesh.data - 1, .tensor = mesh.tensor - 1, .pipeline = stage, .sequence = place};
     const StepAccount account = account_step(config, at, vocabulary);
     if (account.peak_total > fullest.peak_total) fullest = account;

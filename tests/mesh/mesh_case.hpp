@@ -13,7 +13,7 @@
 namespace longspan::mesh_test {
 
 // What the cases take turns with.
-inline const std::vector<std::string> kRecompute = {"none", "selective", "block", "every:2"};
+inline const std::vector<std::string> kRecompute = {"none", "selective", "linear", "block", "every:2"};
 
 // Losses of some steps and, after the first, the logical gradients that this rank holds a part of.
 struct Outcome {

@@ -51,7 +51,7 @@ class OneRankDecoder {
                           .batch = 1,
                           .dropout_key = dropout_key,
                           .dropout_rows = make_dropout_rows(shard, 1, 0),
-                          .remake = decoder_.settings().recompute.selective};
+                          .remake = decoder_.settings().recompute.remake};
     const Variable x = decoder_.blocks(context, decoder_.embed(context, Tensor::from_host(tokens, {1, n})));
     const AnswerSums answers;
     decoder_.loss(context, x, Tensor::from_host(targets, {1, n}), 1.0, answers);

@@ -40,7 +40,8 @@ TEST(Decoder, WhatIsRecomputedGivesTheSameBits) {
     model.dropout = 0.2;
     const OneRankDecoder kept(model);
     const double loss = kept.loss(kTokens, kTargets, true, 31);
-    for (const Recompute& recompute : {Recompute{.every = 1}, Recompute{.every = 2}, Recompute{.selective = true}}) {
+    for (const Recompute& recompute : {Recompute{.every = 1}, Recompute{.every = 2}, Recompute{.remake = Remake::cheap},
+                                       Recompute{.remake = Remake::linear}}) {
       const OneRankDecoder again(model, recompute);
       EXPECT_EQ(again.loss(kTokens, kTargets, true, 31), loss);
       EXPECT_EQ(to_values(again.store().gradients()), to_values(kept.store().gradients()));

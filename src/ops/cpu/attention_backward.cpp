@@ -44,7 +44,10 @@ struct BackwardVisit {
   struct Keys {
     const Step *transposed, *plain, *values;
   };
-  std::int64_t words_of_pair() const { return 2 * packed.transposed_words() + packed.plain_words(); }
+  PairRoom pair_room() const {
+    return {shape, key_runs.size(), kTileKeys,
+            [&](std::int64_t rows) { return 2 * packed.transposed_words_of(rows) + packed.plain_words_of(rows); }};
+  }
   Keys keys_at(const Step* pack) const {
     const Step* const plain = pack + packed.transposed_words();
     return {pack, plain, plain + packed.plain_words()};
@@ -83,17 +86,17 @@ struct BackwardVisit {
   template <bool kBias, bool kDropout>
   void run() const {
     const auto blocks = std::ssize(packed.blocks());
-    const std::int64_t together = pairs_together(shape, blocks);
-    const Tensor keys = Tensor::empty({together, words_of_pair()}, Dtype::float32, Memory::workspace, "packed keys");
+    const PairRoom room = pair_room();
+    const Tensor keys = Tensor::empty({room.words}, Dtype::float32, Memory::workspace, "packed keys");
     const Tensor rooms = Tensor::empty({device::concurrency(), words_of_thread()}, Dtype::float32, Memory::workspace,
                                        "attention scores");
     auto* const packs = reinterpret_cast<Step*>(keys.data<float>());
     const Poll poll(rules.poll);
-    for (std::int64_t first = 0; first < shape.pairs(); first += together) {
-      const std::int64_t pairs = std::min(together, shape.pairs() - first);
+    for (std::int64_t first = 0; first < shape.pairs(); first += room.together) {
+      const std::int64_t pairs = std::min(room.together, shape.pairs() - first);
       for_tasks("longspan::ops::attention_pack", pairs * blocks, [&](std::int64_t task, std::int64_t) {
         const std::int64_t pair = task / blocks;
-        pack(packed.blocks()[task % blocks], first + pair, packs + pair * words_of_pair());
+        pack(packed.blocks()[task % blocks], first + pair, packs + pair * room.words_of_pair);
       });
       Progress progress(pairs * blocks);
       for_tasks("longspan::ops::attention_backward", pairs * blocks, [&](std::int64_t task, std::int64_t thread) {
@@ -106,7 +109,7 @@ struct BackwardVisit {
           poll();
         };
         over_queries<kBias, kDropout>(packed.blocks()[task / pairs], first + pair,
-                                      keys_at(packs + pair * words_of_pair()),
+                                      keys_at(packs + pair * room.words_of_pair),
                                       room_at(rooms.data<float>() + thread * words_of_thread()), done_before, done);
       });
     }

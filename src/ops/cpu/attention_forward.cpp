@@ -21,7 +21,10 @@ struct ForwardVisit {
   PackedRuns<T> packed = PackedRuns<T>(key_runs, shape.width);
   int width = static_cast<int>(shape.width);
 
-  std::int64_t words_of_pair() const { return packed.transposed_words() + packed.plain_words(); }
+  PairRoom pair_room() const {
+    return {shape, key_runs.size(), kTileRows,
+            [&](std::int64_t rows) { return packed.transposed_words_of(rows) + packed.plain_words_of(rows); }};
+  }
   // Scores, weights of bfloat16, and queries whose rows have no whole steps.
   std::int64_t words_of_thread() const {
     return kTileRows * kScoreRow + (kNumbersOfStep<Step> > 1 ? kTileRows * kScoreRow / 2 : 0) +
@@ -31,24 +34,25 @@ struct ForwardVisit {
   template <bool kBias, bool kDropout>
   void run() const {
     const std::int64_t tasks_of_pair = shape.group() * static_cast<std::int64_t>(tiles.size());
-    const std::int64_t together = pairs_together(shape, tasks_of_pair);
-    const Tensor keys = Tensor::empty({together, words_of_pair()}, Dtype::float32, Memory::workspace, "packed keys");
+    const PairRoom room = pair_room();
+    const Tensor keys = Tensor::empty({room.words}, Dtype::float32, Memory::workspace, "packed keys");
     const Tensor rooms = Tensor::empty({device::concurrency(), words_of_thread()}, Dtype::float32, Memory::workspace,
                                        "attention scores");
     auto* const packs = reinterpret_cast<Step*>(keys.data<float>());
     const auto blocks = static_cast<std::int64_t>(packed.blocks().size());
     const Poll poll(rules.poll);
-    for (std::int64_t first = 0; first < shape.pairs(); first += together) {
-      const std::int64_t pairs = std::min(together, shape.pairs() - first);
+    for (std::int64_t first = 0; first < shape.pairs(); first += room.together) {
+      const std::int64_t pairs = std::min(room.together, shape.pairs() - first);
       for_tasks("longspan::ops::attention_pack", pairs * blocks, [&](std::int64_t task, std::int64_t) {
         const std::int64_t pair = task / blocks;
-        pack(packed.blocks()[task % blocks], first + pair, packs + pair * words_of_pair());
+        pack(packed.blocks()[task % blocks], first + pair, packs + pair * room.words_of_pair);
       });
       for_tasks("longspan::ops::attention", pairs * tasks_of_pair, [&](std::int64_t task, std::int64_t thread) {
         const std::int64_t pair = task / tasks_of_pair, tile = task % tasks_of_pair;
         attend<kBias, kDropout>(first + pair, tile / std::ssize(tiles),
                                 std::ssize(tiles) - 1 - tile % std::ssize(tiles),  // of a triangle the longest first
-                                packs + pair * words_of_pair(), rooms.data<float>() + thread * words_of_thread(), poll);
+                                packs + pair * room.words_of_pair, rooms.data<float>() + thread * words_of_thread(),
+                                poll);
       });
     }
   }

@@ -71,6 +71,9 @@ class PackedRuns {
   }
 
   const std::vector<KeyBlock>& blocks() const { return blocks_; }
+  // Words of n rows and whatever their runs.
+  std::int64_t transposed_words_of(std::int64_t rows) const { return rows * width_steps(); }
+  std::int64_t plain_words_of(std::int64_t rows) const { return steps_of<Step>(rows) * to_lanes(width_); }
   int width_steps() const { return static_cast<int>(steps_of<Step>(width_)); }
   // Words of x^T, the right side of a product over the width, and of x, that of a product over rows.
   std::int64_t transposed_words() const { return transposed_words_; }
@@ -103,14 +106,25 @@ class PackedRuns {
   std::vector<KeyBlock> blocks_;
 };
 
-// (sequence, key head) pairs whose tasks are taken together: enough to occupy every thread to the end.
-inline std::int64_t pairs_together(const AttentionShape& shape, std::int64_t tasks_of_pair) {
-  constexpr std::int64_t kTasksOfThread = 16;
-  const std::int64_t threads = device::concurrency(), tasks = std::max<std::int64_t>(tasks_of_pair, 1);
-  const std::int64_t pairs =
-      std::max((kTasksOfThread * threads + tasks - 1) / tasks, std::min<std::int64_t>(threads, 2));
-  return std::max<std::int64_t>(1, std::min(pairs, shape.pairs()));
-}
+// Room for the packed keys of as many (sequence, key head) pairs as give every thread enough tasks to be busy to the
+// end. More keys never ask for less room, and a few keys more or less for the same, so that ranks whose shards differ
+// by a row need not be told apart.
+struct PairRoom {
+  std::int64_t words_of_pair, together, words;
+
+  // words_of_rows(n): of n rows; a task covers rows_of_task keys or so.
+  template <class Words>
+  PairRoom(const AttentionShape& shape, std::size_t runs, std::int64_t rows_of_task, const Words& words_of_rows) {
+    constexpr std::int64_t kTasksOfThread = 16;
+    const std::int64_t threads = device::concurrency(), least = std::min<std::int64_t>({threads, 2, shape.pairs()});
+    const std::int64_t rows = (shape.keys + kTileKeys - 1) / kTileKeys * kTileKeys +
+                              kPanel * std::max<std::int64_t>(2, static_cast<std::int64_t>(runs));
+    const std::int64_t wanted = words_of_rows(kTasksOfThread * threads * rows_of_task);
+    words_of_pair = words_of_rows(rows);
+    words = std::min(shape.pairs() * words_of_pair, std::max(least * words_of_pair, wanted));
+    together = words_of_pair > 0 ? words / words_of_pair : shape.pairs();
+  }
+};
 
 // The rows of one head of a [B, H, T, K] tensor.
 template <class T>
