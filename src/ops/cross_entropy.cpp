@@ -83,9 +83,10 @@ void softmax_gradient_kernel(const Tensor& logits, const Tensor& lse, const Tens
         const std::int64_t offset = at[n] - first;
         const int local = offset >= 0 && offset < cols ? static_cast<int>(offset) : -1;
         const A shift = finite_shift(total[n]);
-        const A scale = A(1) + w * shift;
+        const A scale = A(1) + w * shift, shift2 = shift * math::kLog2E<A>;
         for_columns(team, cols, [&](int c) {
-          row[c] = T(f * (scale * math::exp(A(row[c]) - shift) - (c == local ? kept : A(0)) - each));
+          const A p = math::exp2_to_one(Kokkos::fma(A(row[c]), math::kLog2E<A>, -shift2));
+          row[c] = T(f * (scale * p - (c == local ? kept : A(0)) - each));
         });
       });
 }

@@ -58,6 +58,22 @@ KOKKOS_INLINE_FUNCTION float exp2_negative(float x) {
          Kokkos::bit_cast<float>(static_cast<std::uint32_t>(static_cast<std::int32_t>(n) + 127) << 23);
 }
 
+// log2(e): exp(x) = 2^(kLog2E x).
+template <class A>
+inline constexpr A kLog2E = A(1.4426950408889634);
+
+// 2^x for x <= 0 with fewer operations than exp: 0 below -126, also for minus infinity, and what rounding lifted
+// above 0.5 counts as 0.5. A polynomial about the nearest whole number, which is added to the exponent. The last choice
+// is made by bits, not by a condition, or the compiler makes the sums that follow conditional and no longer vectorises
+// them.
+KOKKOS_INLINE_FUNCTION double exp2_to_one(double x) { return Kokkos::exp2(x); }
+KOKKOS_INLINE_FUNCTION float exp2_to_one(float x) {
+  const float y = x > 0.5f ? 0.5f : x, n = nearest(y), r = y - n;
+  const std::uint32_t power = static_cast<std::uint32_t>(static_cast<std::int32_t>(n)) << 23;
+  const std::uint32_t large_enough = 0u - static_cast<std::uint32_t>(!(x < -126.0f));
+  return Kokkos::bit_cast<float>((Kokkos::bit_cast<std::uint32_t>(exp2_of_rest(r)) + power) & large_enough);
+}
+
 // 1 / (1 + 2^(n + r)) with n + r = -x / log 2: what of 2^(n + r) is too small or too large for a float does not count,
 // so that its exponent is simply added. At least 1e-38.
 KOKKOS_INLINE_FUNCTION float sigmoid(float x) {

@@ -114,7 +114,7 @@ void softmax_kernel(const RowRules<accumulation_t<T>>& rules, std::int64_t count
         const auto score = [&](int j) { return row.sees(j) ? row.template score<kBias>(s[j], j) : lowest; };
         const A highest = max_columns<A>(team, keys, score);
         const A shift = highest == lowest ? A(0) : highest;
-        for_columns(team, keys, [&](int j) { s[j] = detail::exp2_to_one((score(j) - shift) * detail::kLog2E<A>); });
+        for_columns(team, keys, [&](int j) { s[j] = math::exp2_to_one((score(j) - shift) * math::kLog2E<A>); });
         const A sum = sum_columns<A>(team, keys, [&](int j) { return s[j]; });
         const A factor = sum > A(0) ? A(1) / sum : A(0);
         for_columns(team, keys, [&](int j) { p[j] = T(s[j] * factor); });

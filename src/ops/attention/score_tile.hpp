@@ -118,8 +118,8 @@ struct ScoreTile {
     r.key_stride = key_stride;
     r.scale = scale;
     r.slope = slopes ? slopes[head] : A(0);
-    r.scale2 = r.scale * kLog2E<A>;
-    r.slope2 = r.slope * kLog2E<A>;
+    r.scale2 = r.scale * math::kLog2E<A>;
+    r.slope2 = r.slope * math::kLog2E<A>;
     r.dropout = dropout;
     r.keep_scale = keep_scale;
     r.dropout_key = dropout_key;

@@ -33,10 +33,10 @@ KOKKOS_INLINE_FUNCTION void softmax_row(const Lanes& lanes, const ScoreRow<A>& r
   const A m_new = raise_maximum<A, kBias, kAll>(lanes, row, scores, m_old);
   constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
   const A shift = m_new == lowest ? A(0) : m_new;
-  const A shift2 = shift * kLog2E<A>;
+  const A shift2 = shift * math::kLog2E<A>;
   const A sum = sum_row<A>(lanes, row.from, row.to, [&](std::int32_t j) {
     const A power = row.template power<kBias>(scores[j], j, shift2);
-    const A value = exp2_to_one(row.template sees<kAll>(j) ? power : lowest);
+    const A value = math::exp2_to_one(row.template sees<kAll>(j) ? power : lowest);
     store(p + j, value * row.template kept<kDropout>(j));
     return value;
   });
@@ -56,10 +56,10 @@ template <class T, class A, bool kBias, bool kDropout, bool kAll, class Lanes>
 KOKKOS_INLINE_FUNCTION void gradient_row(const Lanes& lanes, const ScoreRow<A>& row, const A* scores, const A* dp, T* p,
                                          T* ds, A lse, A delta) {
   constexpr A lowest = -Kokkos::Experimental::infinity_v<A>;
-  const A lse2 = lse * kLog2E<A>;
+  const A lse2 = lse * math::kLog2E<A>;
   for_row(lanes, row.from, row.to, [&](std::int32_t j) {
     const A power = row.template power<kBias>(scores[j], j, lse2);
-    const A probability = exp2_to_one(row.template sees<kAll>(j) ? power : lowest);
+    const A probability = math::exp2_to_one(row.template sees<kAll>(j) ? power : lowest);
     const A kept = row.template kept<kDropout>(j);
     const A gradient = row.scale * probability * (dp[j] * kept - delta);
     store(p + j, probability * kept);

@@ -1,6 +1,6 @@
 // Each thread makes a rectangle of C on its own: rows in chunks, columns in strips of a few panels, the sum in parts.
-// Of each part it packs B's strip into its second cache, and goes over the rows. C gathers the parts; where it is
-// bfloat16, or a bias or an activation follows, a float32 copy of chunk and strip does.
+// Of each part it packs B's strip into its second cache, and goes over the rows. The parts add up in C, or where that
+// is bfloat16 in a float32 copy of chunk and strip.
 #include "ops/cpu/matmul_panels.hpp"
 
 #include <algorithm>
@@ -27,16 +27,19 @@ struct Grid {
   std::int64_t rows, cols;
 };
 
-// The grid whose largest rectangle is smallest.
-Grid choose_grid(const MatmulSize& size) {
+// The grid whose threads have the least to do: products, a vector of results a cycle and step, and about a cycle for
+// each word that is packed.
+Grid choose_grid(const MatmulSize& size, const MatrixRef& a) {
   const std::int64_t threads = device::concurrency();
   Grid best{1, 1};
   std::int64_t least = INT64_MAX;
   for (std::int64_t rows = 1; rows <= threads; ++rows) {
     const std::int64_t cols = threads / rows;
-    const std::int64_t work = parts_of(parts_of(size.m, kBlockRows), rows) * kBlockRows *
-                              std::min(size.n, parts_of(parts_of(size.n, kPanel), cols) * kPanel);
-    if (work < least) best = {rows, cols}, least = work;
+    const std::int64_t m = parts_of(parts_of(size.m, kBlockRows), rows) * kBlockRows;
+    const std::int64_t n = std::min(size.n, parts_of(parts_of(size.n, kPanel), cols) * kPanel);
+    const std::int64_t cycles =
+        m * parts_of(n, kLanes) + n * parts_of(m, kChunk) + (a.transposed ? m * parts_of(n, strip_of(a)) : 0);
+    if (cycles < least) best = {rows, cols}, least = cycles;
   }
   return best;
 }
@@ -45,12 +48,18 @@ Grid choose_grid(const MatmulSize& size) {
 struct Room {
   std::int64_t width, strip, rows, sums;
 
-  Room(const MatmulSize& size, const MatrixRef& a, std::int64_t steps, bool copies_c)
+  Room(const MatmulSize& size, const MatrixRef& a, std::int64_t steps, bool copies)
       : width(std::min(parts_of(size.n, kPanel) * kPanel, strip_of(a))),
         strip(std::min(steps, kPartSteps) * width),
         rows(std::min(steps, kPartSteps) * kPackedRows),
-        sums(copies_c ? std::min(size.m, kChunk) * width : 0) {}
+        sums(copies ? std::min(size.m, kChunk) * width : 0) {}
   std::int64_t floats() const { return (strip + rows + sums + 15) / 16 * 16; }
+};
+
+// Where the parts of a chunk and strip add up.
+struct Sums {
+  float* data;
+  std::int64_t row;
 };
 
 template <class T>
@@ -62,7 +71,7 @@ struct Rectangle {
   const MatrixRef &a, &b, &c;
   const MatmulOptions& options;
   Step *strip, *packed_rows;
-  float* sums;         // null: c gathers the sums itself
+  float* copy;         // of a bfloat16 chunk and strip of c; null: c is float32
   std::int64_t width;  // of a strip
 
   void make(const Range& rows, const Range& cols) const {
@@ -74,9 +83,12 @@ struct Rectangle {
   }
 
   void make_strip(const Range& rows, const Range& cols) const {
+    const Sums sums = copy != nullptr
+                          ? Sums{copy, width}
+                          : Sums{static_cast<float*>(c.data) + rows.begin * c.leading + cols.begin, c.leading};
     const std::int64_t part = split_evenly(size.k);
     for (std::int64_t k = 0; k < size.k; k += part) {
-      add_part(rows, cols, {k, std::min(size.k, k + part)}, k > 0 || (options.accumulate && sums == nullptr));
+      add_part(rows, cols, {k, std::min(size.k, k + part)}, sums, k > 0 || (options.accumulate && copy == nullptr));
     }
   }
 
@@ -86,21 +98,21 @@ struct Rectangle {
     return parts_of(parts_of(k, parts), kLanes * kNumbers) * kLanes * kNumbers;
   }
 
-  void add_part(const Range& rows, const Range& cols, const Range& part, bool add) const {
+  void add_part(const Range& rows, const Range& cols, const Range& part, const Sums& sums, bool add) const {
     const auto steps = static_cast<int>(steps_of<Step>(part.size()));
-    for (std::int64_t j = cols.begin; j < cols.end; j += kPanel)
+    for (std::int64_t j = cols.begin; j < cols.end; j += kPanel) {
       pack_panel(part, {j, std::min(cols.end, j + kPanel)}, strip + (j - cols.begin) * steps);
+    }
     for (std::int64_t i = rows.begin; i < rows.end; i += kPackedRows) {
       const int count = static_cast<int>(std::min(kPackedRows, rows.end - i));
       const StepRows<Step> some = rows_of_a(i, count, part);
-      for (std::int64_t j = cols.begin; j < cols.end; j += kPanel) {
-        float* const to = sums != nullptr ? sums + (i - rows.begin) * width + (j - cols.begin)
-                                          : static_cast<float*>(c.data) + i * c.leading + j;
-        multiply_panel(some, count, strip + (j - cols.begin) * steps, kPanel, steps, to,
-                       sums != nullptr ? width : c.leading,
-                       static_cast<int>(std::min<std::int64_t>(kPanel, cols.end - j)), add);
+      float* const first = sums.data + (i - rows.begin) * sums.row;
+      for (std::int64_t j = 0; j < cols.size(); j += kPanel) {
+        multiply_panel(some, count, strip + j * steps, kPanel, steps, first + j, sums.row,
+                       static_cast<int>(std::min<std::int64_t>(kPanel, cols.size() - j)), add);
       }
-      if (sums != nullptr && part.end == size.k) finish_rows(rows, cols, {i, i + count});
+      if (part.end < size.k) continue;
+      for (int r = 0; r < count; ++r) finish_row(first + r * sums.row, i + r, cols);
     }
   }
 
@@ -125,67 +137,48 @@ struct Rectangle {
     return as_steps(from + i * a.leading + part.begin, a.leading, numbers, count, packed_rows, kPackedRows);
   }
 
-  void finish_rows(const Range& chunk, const Range& cols, const Range& rows) const {
-    for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-      float* const sum = sums + (i - chunk.begin) * width;
-      const std::int64_t at = i * c.leading + cols.begin;
-      if (c.dtype == Dtype::bfloat16) finish(sum, static_cast<bfloat16*>(c.data) + at, cols);
-      if (c.dtype == Dtype::float32) finish(sum, static_cast<float*>(c.data) + at, cols);
-    }
-  }
-
-  // c = act(sums + bias), or c += sums.
-  template <class C>
-  void finish(float* sum, C* out, const Range& cols) const {
+  // Row i of the strip: act(sum + bias), to where c keeps it.
+  void finish_row(float* sum, std::int64_t i, const Range& cols) const {
     const auto n = static_cast<int>(cols.size());
     if (options.bias != nullptr) {
       const T* const bias = options.bias->data<T>() + cols.begin;
       for (int j = 0; j < n; ++j) sum[j] += static_cast<float>(bias[j]);
-    }
-    if (options.accumulate) {
-      for (int j = 0; j < n; ++j) sum[j] += static_cast<float>(out[j]);
     }
     if (options.activation == Activation::gelu) {
       for (int j = 0; j < n; ++j) sum[j] = math::gelu(sum[j]);
     } else if (options.activation == Activation::silu) {
       for (int j = 0; j < n; ++j) sum[j] = math::silu(sum[j]);
     }
-    for (int j = 0; j < n; ++j) out[j] = C(sum[j]);
+    if (copy == nullptr) return;
+    auto* const out = static_cast<bfloat16*>(c.data) + i * c.leading + cols.begin;
+    if (options.accumulate) {
+      for (int j = 0; j < n; ++j) sum[j] += static_cast<float>(out[j]);
+    }
+    narrow(sum, n, out);
   }
 };
 
-MatrixRef at(const MatrixRef& m, std::int64_t index) {
-  MatrixRef one = m;
-  one.data = static_cast<char*>(m.data) + index * m.batch_stride * static_cast<std::int64_t>(size_of(m.dtype));
-  return one;
-}
-
 template <class T>
-void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
-                       const MatmulOptions& options) {
+void multiply_matrix(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
+                     const MatmulOptions& options) {
   using Step = StepOf<T>;
-  const Grid grid = choose_grid(size);
-  const bool copies_c = c.dtype == Dtype::bfloat16 || options.bias != nullptr || options.activation != Activation::none;
-  const Room room(size, a, steps_of<Step>(size.k), copies_c);
+  const Grid grid = choose_grid(size, a);
+  const bool copies = c.dtype == Dtype::bfloat16;
+  const Room room(size, a, steps_of<Step>(size.k), copies);
   const ProductWorkspace workspace(static_cast<std::size_t>(grid.rows * grid.cols * room.floats()) * sizeof(float));
   auto* const words = static_cast<float*>(workspace.data());
-  const std::int64_t row_blocks = parts_of(size.m, kBlockRows), panels = parts_of(size.n, kPanel);
-  launch("longspan::ops::matmul", RangePolicy(0, grid.rows * grid.cols), [=, &options](std::int64_t thread) {
-    const Range rows = split(row_blocks, grid.rows, thread / grid.cols),
-                cols = split(panels, grid.cols, thread % grid.cols);
+  // Whole blocks of rows and panels of columns.
+  const auto share = [](std::int64_t n, std::int64_t unit, std::int64_t parts, std::int64_t part) {
+    const Range units = split(parts_of(n, unit), parts, part);
+    return Range{std::min(n, units.begin * unit), std::min(n, units.end * unit)};
+  };
+  launch("longspan::ops::matmul", RangePolicy(0, grid.rows * grid.cols), [&](std::int64_t thread) {
     float* const own = words + thread * room.floats();
     auto* const steps = reinterpret_cast<Step*>(own);
-    const auto end = [](std::int64_t blocks, std::int64_t width, std::int64_t n) {
-      return std::min(blocks * width, n);
-    };
-    for (std::int64_t i = 0; i < options.batch; ++i) {
-      const MatrixRef ai = at(a, i), bi = at(b, i), ci = at(c, i);
-      Rectangle<T>{
-          size,      ai, bi, ci, options, steps, steps + room.strip, copies_c ? own + room.strip + room.rows : nullptr,
-          room.width}
-          .make({rows.begin * kBlockRows, end(rows.end, kBlockRows, size.m)},
-                {cols.begin * kPanel, end(cols.end, kPanel, size.n)});
-    }
+    const Rectangle<T> rectangle{
+        size, a, b, c, options, steps, steps + room.strip, copies ? own + room.strip + room.rows : nullptr, room.width};
+    rectangle.make(share(size.m, kBlockRows, grid.rows, thread / grid.cols),
+                   share(size.n, kPanel, grid.cols, thread % grid.cols));
   });
 }
 
@@ -193,14 +186,14 @@ void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixR
 
 bool fits_panels(const MatmulSize& size, const MatrixRef& a, const MatmulOptions& options) {
   const bool has = a.dtype == Dtype::bfloat16 ? kHasPanels<bfloat16> : kHasPanels<float>;
-  return has && std::min({size.m, size.n, size.k}) >= kLeast && size.m * size.n * size.k >= kLeastWork &&
-         options.batch <= 1;
+  return has && options.batch == 1 && std::min({size.m, size.n, size.k}) >= kLeast &&
+         size.m * size.n * size.k >= kLeastWork;
 }
 
 void multiply_in_panels(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
                         const MatmulOptions& options) {
-  if (a.dtype == Dtype::bfloat16) return multiply_matrices<bfloat16>(size, a, b, c, options);
-  multiply_matrices<float>(size, a, b, c, options);
+  if (a.dtype == Dtype::bfloat16) return multiply_matrix<bfloat16>(size, a, b, c, options);
+  multiply_matrix<float>(size, a, b, c, options);
 }
 
 }  // namespace longspan::ops::detail

@@ -5,8 +5,8 @@
 
 namespace longspan::ops::detail {
 
-// Whether multiply_in_panels takes a product: the build has the vectors, and the matrices are large enough to outweigh
-// their packing.
+// Whether multiply_in_panels takes a product: the build has the vectors, and it is one matrix, large enough to
+// outweigh its packing.
 bool fits_panels(const MatmulSize& size, const MatrixRef& a, const MatmulOptions& options);
 
 // As `multiply` (matmul_library.hpp), with fused steps.

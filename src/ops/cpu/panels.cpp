@@ -178,7 +178,9 @@ __m256i narrowed(const float* from) { return std::bit_cast<__m256i>(_mm512_cvtne
 }  // namespace
 
 void narrow(const float* from, int n, bfloat16* to) {
-  for (int j = 0; j < n; j += kLanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + j), narrowed(from + j));
+  int j = 0;
+  for (; j + kLanes <= n; j += kLanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + j), narrowed(from + j));
+  for (; j < n; ++j) to[j] = bfloat16(from[j]);
 }
 
 void narrow_pairs(const float* even, const float* odd, int n, Pair* to) {

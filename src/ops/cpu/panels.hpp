@@ -143,7 +143,7 @@ void pack_columns(const T* src, std::ptrdiff_t leading, int numbers, int cols, S
 template <class T>
 StepRows<StepOf<T>> as_steps(const T* src, std::ptrdiff_t leading, int numbers, int count, StepOf<T>* room, int width);
 
-// The bfloat16 nearest to floats, n a multiple of kLanes: one row, or two as pairs whose first is of `even`.
+// The bfloat16 nearest to floats: one row, or two, n a multiple of kLanes, as pairs whose first is of `even`.
 void narrow(const float* from, int n, bfloat16* to);
 void narrow_pairs(const float* even, const float* odd, int n, Pair* to);
 

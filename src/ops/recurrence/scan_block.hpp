@@ -2,15 +2,13 @@
 // the scan runs over the tokens. Lanes beyond the last channel hold zeros.
 #pragma once
 
+#include "ops/math.hpp"
 #include "ops/recurrence/selective_scan.hpp"
 #include "ops/rows.hpp"
 
 namespace longspan::ops::scan {
 
 inline constexpr int kLanes = 32;
-// Decays are powers of 2, which need one multiplication less.
-template <class A>
-inline constexpr A kLog2E = A(1.4426950408889634);
 template <class A>
 inline constexpr A kLn2 = A(0.6931471805599453);
 
@@ -96,7 +94,7 @@ KOKKOS_INLINE_FUNCTION void copy_tile(const Team& team, const Sizes& s, const A*
 template <class A>
 KOKKOS_INLINE_FUNCTION void load_rates(const Team& team, const Sizes& s, const Block& at, const A* from, A* tile) {
   load_states(team, s, at, from, tile);
-  for_tile(team, s, [&](std::int64_t, int, std::int64_t i) { tile[i] *= kLog2E<A>; });
+  for_tile(team, s, [&](std::int64_t, int, std::int64_t i) { tile[i] *= math::kLog2E<A>; });
 }
 template <class A>
 KOKKOS_INLINE_FUNCTION void zero_tile(const Team& team, const Sizes& s, A* tile) {
