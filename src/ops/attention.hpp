@@ -33,7 +33,9 @@ struct AttentionRules {
   std::uint64_t dropout_key = 0;  // of this layer and step
   // Of local head 0 and local sequence 0 in the whole model and batch: what the dropout counter is made of.
   std::int64_t first_head = 0, first_sequence = 0;
-  std::function<void()> poll;  // called between tiles, so that messages move on while a visit computes
+  // Called between tiles, so that messages move on while a visit computes: by the thread that asked for the visit,
+  // perhaps from inside of a kernel, so that it must start none.
+  std::function<void()> poll;
 };
 
 // The same for a layer of the local query heads [first, first + count) alone.
