@@ -49,6 +49,7 @@ std::size_t bytes_recomputing(TrainConfig config, const std::string& recompute) 
 
 TEST(RecomputeChoice, TakesTheLeastThatFits) {
   TrainConfig c = on_four_ranks("attention");
+  c.model.layers = 24;  // inputs of all blocks and the rest of one are less than what `linear` keeps
   const std::vector<std::string> cheapest_first = {"none", "selective", "every:4", "linear", "every:2", "block"};
   for (const std::string& expected : cheapest_first) {
     c.run.memory_limit = static_cast<std::int64_t>(bytes_recomputing(c, expected));
@@ -58,7 +59,7 @@ TEST(RecomputeChoice, TakesTheLeastThatFits) {
       EXPECT_GT(bytes_recomputing(c, cheaper), static_cast<std::size_t>(c.run.memory_limit)) << cheaper;
     }
     EXPECT_LE(bytes_recomputing(c, chosen), static_cast<std::size_t>(c.run.memory_limit));
-    if (expected == "none" || expected == "selective" || expected == "linear") {
+    if (!expected.starts_with("every")) {
       EXPECT_EQ(chosen, expected);
     }
   }

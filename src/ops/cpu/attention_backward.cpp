@@ -92,12 +92,8 @@ struct BackwardVisit {
                                        "attention scores");
     auto* const packs = reinterpret_cast<Step*>(keys.data<float>());
     const Poll poll(rules.poll);
-    for (std::int64_t first = 0; first < shape.pairs(); first += room.together) {
-      const std::int64_t pairs = std::min(room.together, shape.pairs() - first);
-      for_tasks("longspan::ops::attention_pack", pairs * blocks, [&](std::int64_t task, std::int64_t) {
-        const std::int64_t pair = task / blocks;
-        pack(packed.blocks()[task % blocks], first + pair, packs + pair * room.words_of_pair);
-      });
+    const auto pack_block = [&](const KeyBlock& block, std::int64_t pair, Step* to) { pack(block, pair, to); };
+    for_packed_pairs(shape, room, packed.blocks(), packs, pack_block, [&](std::int64_t first, std::int64_t pairs) {
       Progress progress(pairs * blocks);
       for_tasks("longspan::ops::attention_backward", pairs * blocks, [&](std::int64_t task, std::int64_t thread) {
         const std::int64_t pair = task % pairs;
@@ -112,7 +108,7 @@ struct BackwardVisit {
                                       keys_at(packs + pair * room.words_of_pair),
                                       room_at(rooms.data<float>() + thread * words_of_thread()), done_before, done);
       });
-    }
+    });
   }
 
   void pack(const KeyBlock& block, std::int64_t pair, Step* to) const {

@@ -39,14 +39,9 @@ struct ForwardVisit {
     const Tensor rooms = Tensor::empty({device::concurrency(), words_of_thread()}, Dtype::float32, Memory::workspace,
                                        "attention scores");
     auto* const packs = reinterpret_cast<Step*>(keys.data<float>());
-    const auto blocks = static_cast<std::int64_t>(packed.blocks().size());
     const Poll poll(rules.poll);
-    for (std::int64_t first = 0; first < shape.pairs(); first += room.together) {
-      const std::int64_t pairs = std::min(room.together, shape.pairs() - first);
-      for_tasks("longspan::ops::attention_pack", pairs * blocks, [&](std::int64_t task, std::int64_t) {
-        const std::int64_t pair = task / blocks;
-        pack(packed.blocks()[task % blocks], first + pair, packs + pair * room.words_of_pair);
-      });
+    const auto pack_block = [&](const KeyBlock& block, std::int64_t pair, Step* to) { pack(block, pair, to); };
+    for_packed_pairs(shape, room, packed.blocks(), packs, pack_block, [&](std::int64_t first, std::int64_t pairs) {
       for_tasks("longspan::ops::attention", pairs * tasks_of_pair, [&](std::int64_t task, std::int64_t thread) {
         const std::int64_t pair = task / tasks_of_pair, tile = task % tasks_of_pair;
         attend<kBias, kDropout>(first + pair, tile / std::ssize(tiles),
@@ -54,7 +49,7 @@ struct ForwardVisit {
                                 packs + pair * room.words_of_pair, rooms.data<float>() + thread * words_of_thread(),
                                 poll);
       });
-    }
+    });
   }
 
   void pack(const KeyBlock& block, std::int64_t pair, Step* to) const {

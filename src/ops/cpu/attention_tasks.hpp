@@ -2,6 +2,7 @@
 // that threads take one after the other.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -125,6 +126,21 @@ struct PairRoom {
     together = words_of_pair > 0 ? words / words_of_pair : shape.pairs();
   }
 };
+
+// Groups of pairs one after the other: pack(block, pair, where) of every block of keys of a group's pairs, then
+// body(first pair, pairs) with pair `first + i` packed at packs + i room.words_of_pair.
+template <class Step, class Pack, class Body>
+void for_packed_pairs(const AttentionShape& shape, const PairRoom& room, const std::vector<KeyBlock>& blocks,
+                      Step* packs, const Pack& pack, const Body& body) {
+  for (std::int64_t first = 0; first < shape.pairs(); first += room.together) {
+    const std::int64_t pairs = std::min(room.together, shape.pairs() - first);
+    for_tasks("longspan::ops::attention_pack", pairs * std::ssize(blocks), [&](std::int64_t task, std::int64_t) {
+      const std::int64_t pair = task / std::ssize(blocks);
+      pack(blocks[task % std::ssize(blocks)], first + pair, packs + pair * room.words_of_pair);
+    });
+    body(first, pairs);
+  }
+}
 
 // The rows of one head of a [B, H, T, K] tensor.
 template <class T>

@@ -70,7 +70,7 @@ inline Floats multiply_add(const Floats& sum, Pair a, const Pairs& b) {
   return std::bit_cast<Floats>(
       _mm512_dpbf16_ps(std::bit_cast<__m512>(sum), std::bit_cast<__m512bh>(everywhere), std::bit_cast<__m512bh>(b)));
 }
-#else
+#else  // the same sum, for builds that leave bfloat16 to the library (kHasPairs) but compile this
 inline Floats multiply_add(const Floats& sum, Pair a, const Pairs& b) {
   const Floats even = std::bit_cast<Floats>(b << 16), odd = std::bit_cast<Floats>(b & 0xffff0000u);
   return sum + std::bit_cast<float>(a << 16) * even + std::bit_cast<float>(a & 0xffff0000u) * odd;
@@ -83,7 +83,7 @@ struct StepRows {
   const Step* data;
   std::ptrdiff_t row, step;
 
-  StepRows from(std::ptrdiff_t r, std::ptrdiff_t s = 0) const { return {data + r * row + s * step, row, step}; }
+  StepRows from(std::ptrdiff_t r) const { return {data + r * row, row, step}; }
 };
 
 // The block [R, N vectors] of c: what is there if `add`, plus the sum over the steps. Meanwhile the block that comes
