@@ -68,8 +68,9 @@ TEST(RecomputeChoice, TakesTheLeastThatFits) {
   EXPECT_THAT(choose_recompute(c, kVocabulary).reason, HasSubstr("does not fit"));
 }
 
-// A token keeps less by what is made again: two norms and the joined heads of width D, the feed-forward's hidden F.
-TEST(RecomputeChoice, SelectiveDropsTheCheapRest) {
+// A token keeps less by what is made again: two norms and the joined heads of width D, the feed-forward's hidden F;
+// then queries, keys and values too, and what becomes the hidden, of which swiglu has two.
+TEST(RecomputeChoice, ALayerKeepsLessByWhatIsMadeAgain) {
   TrainConfig c = on_four_ranks("attention");
   c.run.dtype = "float64";
   const auto kept = [&](std::int64_t layers, const std::string& recompute) {
@@ -79,10 +80,12 @@ TEST(RecomputeChoice, SelectiveDropsTheCheapRest) {
   };
   const auto of_layer = [&](const std::string& recompute) { return kept(6, recompute) - kept(5, recompute); };
   const std::int64_t tokens = c.data.batch * c.data.sequence_length / c.parallel.sequence;
-  EXPECT_EQ(of_layer("none") - of_layer("selective"), tokens * (3 * c.model.width + c.model.feed_forward_width()) * 8);
-  // Queries, keys and values too, and what becomes the feed-forward's hidden.
-  EXPECT_EQ(of_layer("selective") - of_layer("linear"),
-            tokens * (3 * c.model.width + c.model.feed_forward_width()) * 8);
+  for (const auto& [activation, before] : {std::pair("gelu", 1), std::pair("swiglu", 2)}) {
+    c.model.activation = activation;
+    const std::int64_t heads = 3 * c.model.width, hidden = c.model.feed_forward_width();
+    EXPECT_EQ(of_layer("none") - of_layer("selective"), tokens * (3 * c.model.width + hidden) * 8) << activation;
+    EXPECT_EQ(of_layer("selective") - of_layer("linear"), tokens * (heads + before * hidden) * 8) << activation;
+  }
 }
 
 TEST(SequenceChoice, LayersWithTheSameWindowAreOneKind) {
