@@ -16,6 +16,10 @@ tasks_a_node=${SLURM_TASKS_PER_NODE%%[(,]*} # "4(x2),3" has 4 on the first node
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}
 export OMP_PLACES=${OMP_PLACES:-cores} OMP_PROC_BIND=${OMP_PROC_BIND:-close}
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # srun does not take it over from the job by itself
+# SLURM's fence along a tree, its default for a barrier, can let a node go before another has come: a message then meets a
+# rank that is still in MPI_Init, which dies of it (seen with SLURM 24.11 and Open MPI 5.0.7 in 1 of 20 starts on a busy
+# machine; along the ring never).
+export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-ring}
 if ((OMP_NUM_THREADS * tasks_a_node > SLURM_CPUS_ON_NODE)); then
   fail "$tasks_a_node ranks a node with $OMP_NUM_THREADS threads each need more than the node's $SLURM_CPUS_ON_NODE cores that the job has; lower OMP_NUM_THREADS or --ntasks-per-node, or raise --cpus-per-task."
 fi
