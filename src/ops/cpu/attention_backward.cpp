@@ -175,7 +175,7 @@ struct BackwardVisit {
 
   // Steps over rows of queries, of a width of whole vectors.
   const Step* plain_rows(const T* x, int rows, Step* room) const {
-    if constexpr (!kPairs) {
+    if constexpr (std::is_same_v<T, Step>) {
       if (width % kLanes == 0) return x;
     }
     pack_rows(x, width, rows, width, room, to_lanes(width));

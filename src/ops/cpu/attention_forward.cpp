@@ -123,9 +123,7 @@ struct ForwardVisit {
 
 }  // namespace
 
-bool attends_in_panels(Dtype dtype) {
-  return dtype == Dtype::float32 ? kHasPanels<float> : dtype == Dtype::bfloat16 && kHasPanels<bfloat16>;
-}
+bool attends_in_panels(Dtype dtype) { return kHasVectors && dtype != Dtype::float64; }
 
 void visit_in_panels(const AttentionRules& rules, const Tensor& q, const Tensor& k, const Tensor& v,
                      const std::vector<PositionRun>& key_runs, const AttentionState& state) {

@@ -1,4 +1,5 @@
-// Which product goes where on a CPU: float64 to BLAS, large ones to panels of our own, small ones to oneDNN.
+// Which product goes where on a CPU: float64 to BLAS, large ones and bfloat16 that the processor does not multiply to
+// panels of our own, the others to oneDNN.
 #include "ops/cpu/matmul_blas.hpp"
 #include "ops/cpu/matmul_onednn.hpp"
 #include "ops/cpu/matmul_panels.hpp"

@@ -1,4 +1,5 @@
-// float32 and bfloat16 products of any size by oneDNN, which compiles a kernel for each size it meets.
+// float32 and bfloat16 products of any size by oneDNN, which compiles a kernel for each size it meets. (bfloat16 only
+// where the processor multiplies them.)
 #pragma once
 
 #include "ops/matmul_library.hpp"

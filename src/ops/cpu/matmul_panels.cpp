@@ -1,4 +1,4 @@
-// Each thread makes a rectangle of C on its own: rows in chunks, columns in strips of a few panels, the sum in parts.
+// Each thread makes rectangles of C on its own: rows in chunks, columns in strips of a few panels, the sum in parts.
 // Of each part it packs B's strip into its second cache, and goes over the rows. The parts add up in C, or where that
 // is bfloat16 in a float32 copy of chunk and strip.
 #include "ops/cpu/matmul_panels.hpp"
@@ -14,11 +14,22 @@
 namespace longspan::ops::detail {
 namespace {
 
+// Whether the processor multiplies tiles of bfloat16, many times as fast as pairs; oneDNN uses them.
+#ifdef __AMX_BF16__
+constexpr bool kHasTiles = true;
+#else
+constexpr bool kHasTiles = false;
+#endif
+
 constexpr std::int64_t kPartSteps = 256, kChunk = 1024, kPackedRows = 64;
+constexpr std::int64_t kStrip = 4 * kPanel, kPackingStrip = 8 * kPanel;
 constexpr std::int64_t kLeast = 32, kLeastWork = 1 << 25;
 
+// Whether rows of A must be packed: they are no steps of a sum as they lie.
+bool packs_rows(const MatrixRef& a) { return a.transposed || (a.dtype == Dtype::bfloat16 && !kHasPairs); }
+
 // Columns of a strip: rows that must be packed for each are worth a wider one.
-std::int64_t strip_of(const MatrixRef& a) { return (a.transposed ? 8 : 4) * kPanel; }
+std::int64_t strip_of(const MatrixRef& a) { return packs_rows(a) ? kPackingStrip : kStrip; }
 
 std::int64_t parts_of(std::int64_t n, std::int64_t most) { return (n + most - 1) / most; }
 
@@ -29,8 +40,7 @@ struct Grid {
 
 // The grid whose threads have the least to do: products, a vector of results a cycle and step, and about a cycle for
 // each word that is packed.
-Grid choose_grid(const MatmulSize& size, const MatrixRef& a) {
-  const std::int64_t threads = device::concurrency();
+Grid choose_grid(const MatmulSize& size, const MatrixRef& a, std::int64_t threads) {
   Grid best{1, 1};
   std::int64_t least = INT64_MAX;
   for (std::int64_t rows = 1; rows <= threads; ++rows) {
@@ -38,7 +48,7 @@ Grid choose_grid(const MatmulSize& size, const MatrixRef& a) {
     const std::int64_t m = parts_of(parts_of(size.m, kBlockRows), rows) * kBlockRows;
     const std::int64_t n = std::min(size.n, parts_of(parts_of(size.n, kPanel), cols) * kPanel);
     const std::int64_t cycles =
-        m * parts_of(n, kLanes) + n * parts_of(m, kChunk) + (a.transposed ? m * parts_of(n, strip_of(a)) : 0);
+        m * parts_of(n, kLanes) + n * parts_of(m, kChunk) + (packs_rows(a) ? m * parts_of(n, strip_of(a)) : 0);
     if (cycles < least) best = {rows, cols}, least = cycles;
   }
   return best;
@@ -67,8 +77,8 @@ struct Rectangle {
   using Step = StepOf<T>;
   static constexpr int kNumbers = kNumbersOfStep<Step>;
 
+  MatrixRef a, b, c;
   const MatmulSize& size;
-  const MatrixRef &a, &b, &c;
   const MatmulOptions& options;
   Step *strip, *packed_rows;
   float* copy;         // of a bfloat16 chunk and strip of c; null: c is float32
@@ -158,42 +168,63 @@ struct Rectangle {
   }
 };
 
+// Matrix i of a batch.
+MatrixRef matrix_at(const MatrixRef& batch, std::int64_t i) {
+  MatrixRef m = batch;
+  m.data = static_cast<char*>(m.data) + i * m.batch_stride * static_cast<std::int64_t>(size_of(m.dtype));
+  return m;
+}
+
 template <class T>
-void multiply_matrix(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
-                     const MatmulOptions& options) {
+void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
+                       const MatmulOptions& options) {
   using Step = StepOf<T>;
-  const Grid grid = choose_grid(size, a);
+  const std::int64_t threads = device::concurrency();
+  const Grid grid = choose_grid(size, a, parts_of(threads, options.batch));
+  const std::int64_t parts = grid.rows * grid.cols, tasks = options.batch * parts, workers = std::min(threads, tasks);
   const bool copies = c.dtype == Dtype::bfloat16;
   const Room room(size, a, steps_of<Step>(size.k), copies);
-  const ProductWorkspace workspace(static_cast<std::size_t>(grid.rows * grid.cols * room.floats()) * sizeof(float));
+  const ProductWorkspace workspace(static_cast<std::size_t>(workers * room.floats()) * sizeof(float));
   auto* const words = static_cast<float*>(workspace.data());
   // Whole blocks of rows and panels of columns.
   const auto share = [](std::int64_t n, std::int64_t unit, std::int64_t parts, std::int64_t part) {
     const Range units = split(parts_of(n, unit), parts, part);
     return Range{std::min(n, units.begin * unit), std::min(n, units.end * unit)};
   };
-  launch("longspan::ops::matmul", RangePolicy(0, grid.rows * grid.cols), [&](std::int64_t thread) {
-    float* const own = words + thread * room.floats();
+  launch("longspan::ops::matmul", RangePolicy(0, workers), [&](std::int64_t worker) {
+    float* const own = words + worker * room.floats();
     auto* const steps = reinterpret_cast<Step*>(own);
-    const Rectangle<T> rectangle{
-        size, a, b, c, options, steps, steps + room.strip, copies ? own + room.strip + room.rows : nullptr, room.width};
-    rectangle.make(share(size.m, kBlockRows, grid.rows, thread / grid.cols),
-                   share(size.n, kPanel, grid.cols, thread % grid.cols));
+    const Range share_of_tasks = split(tasks, workers, worker);
+    for (std::int64_t task = share_of_tasks.begin; task < share_of_tasks.end; ++task) {
+      const std::int64_t i = task / parts, part = task % parts;
+      const Rectangle<T> rectangle{matrix_at(a, i),
+                                   matrix_at(b, i),
+                                   matrix_at(c, i),
+                                   size,
+                                   options,
+                                   steps,
+                                   steps + room.strip,
+                                   copies ? own + room.strip + room.rows : nullptr,
+                                   room.width};
+      rectangle.make(share(size.m, kBlockRows, grid.rows, part / grid.cols),
+                     share(size.n, kPanel, grid.cols, part % grid.cols));
+    }
   });
 }
 
 }  // namespace
 
 bool fits_panels(const MatmulSize& size, const MatrixRef& a, const MatmulOptions& options) {
-  const bool has = a.dtype == Dtype::bfloat16 ? kHasPanels<bfloat16> : kHasPanels<float>;
-  return has && options.batch == 1 && std::min({size.m, size.n, size.k}) >= kLeast &&
-         size.m * size.n * size.k >= kLeastWork;
+  const bool is_large = options.batch == 1 && std::min({size.m, size.n, size.k}) >= kLeast &&
+                        size.m * size.n * size.k >= kLeastWork;
+  if (a.dtype == Dtype::float32) return kHasVectors && is_large;
+  return !kHasPairs || (is_large && !kHasTiles);
 }
 
 void multiply_in_panels(const MatmulSize& size, const MatrixRef& a, const MatrixRef& b, const MatrixRef& c,
                         const MatmulOptions& options) {
-  if (a.dtype == Dtype::bfloat16) return multiply_matrix<bfloat16>(size, a, b, c, options);
-  multiply_matrix<float>(size, a, b, c, options);
+  if (a.dtype == Dtype::bfloat16) return multiply_matrices<bfloat16>(size, a, b, c, options);
+  multiply_matrices<float>(size, a, b, c, options);
 }
 
 }  // namespace longspan::ops::detail

@@ -69,19 +69,6 @@ void transpose(Pairs (&rows)[kLanes]) {
   if constexpr (kLanes > 8) exchange_bits<8>(rows);
 }
 
-Pair word(float x) { return std::bit_cast<Pair>(x); }
-Pair word(bfloat16 even, bfloat16 odd) { return even.bits | static_cast<Pair>(odd.bits) << 16; }
-
-// Step s of column j, one number after the other.
-template <class T>
-Pair word_of_column(const T* column, int s, int numbers) {
-  if constexpr (std::is_same_v<T, float>) {
-    return word(column[s]);
-  } else {
-    return word(column[2 * s], 2 * s + 1 < numbers ? column[2 * s + 1] : bfloat16(0.0f));
-  }
-}
-
 // kLanes bfloat16 in the low halves of words.
 Pairs wide_words(const bfloat16* p) {
   using Halves [[gnu::vector_size(2 * kLanes)]] = std::uint16_t;
@@ -90,10 +77,28 @@ Pairs wide_words(const bfloat16* p) {
   return __builtin_convertvector(halves, Pairs);
 }
 
-Pairs words_at(const void* p) {
-  Pairs words;
-  std::memcpy(&words, p, sizeof words);
-  return words;
+// kLanes steps of a column whose numbers lie one after the other.
+template <class T>
+Pairs steps_at(const T* column) {
+  if constexpr (std::is_same_v<T, bfloat16> && !kHasPairs) {
+    return wide_words(column) << 16;
+  } else {
+    Pairs words;
+    std::memcpy(&words, column, sizeof words);
+    return words;
+  }
+}
+
+Pair pair(bfloat16 even, bfloat16 odd) { return even.bits | static_cast<Pair>(odd.bits) << 16; }
+
+// Step s of such a column.
+template <class T>
+StepOf<T> step_at(const T* column, int s, int numbers) {
+  if constexpr (kNumbersOfStep<StepOf<T>> == 1) {
+    return static_cast<float>(column[s]);
+  } else {
+    return pair(column[2 * s], 2 * s + 1 < numbers ? column[2 * s + 1] : bfloat16(0.0f));
+  }
 }
 
 }  // namespace
@@ -117,9 +122,9 @@ void multiply_panel(const StepRows<Step>& a, int rows, const Step* b, std::ptrdi
 
 template <class T>
 void pack_rows(const T* src, std::ptrdiff_t leading, int numbers, int cols, StepOf<T>* dst, int width) {
-  if constexpr (std::is_same_v<T, float>) {
+  if constexpr (kNumbersOfStep<StepOf<T>> == 1) {
     for (int k = 0; k < numbers; ++k, src += leading, dst += width) {
-      std::memcpy(dst, src, static_cast<std::size_t>(cols) * sizeof(T));
+      std::copy_n(src, cols, dst);
       std::fill(dst + cols, dst + width, 0.0f);
     }
   } else {
@@ -130,7 +135,7 @@ void pack_rows(const T* src, std::ptrdiff_t leading, int numbers, int cols, Step
         const Pairs even = wide_words(src + j), odd = has_odd ? wide_words(src + leading + j) : Pairs{};
         *reinterpret_cast<Pairs*>(dst + j) = even | odd << 16;
       }
-      for (; j < cols; ++j) dst[j] = word(src[j], has_odd ? src[leading + j] : bfloat16(0.0f));
+      for (; j < cols; ++j) dst[j] = pair(src[j], has_odd ? src[leading + j] : bfloat16(0.0f));
       std::fill(dst + cols, dst + width, 0u);
     }
   }
@@ -147,15 +152,14 @@ void pack_columns(const T* src, std::ptrdiff_t leading, int numbers, int cols, S
     for (; columns == kLanes && s < whole; s += kLanes) {
       Pairs square[kLanes];
 #pragma GCC unroll 16
-      for (int i = 0; i < kLanes; ++i) square[i] = words_at(src + (j + i) * leading + s * kNumbers);
+      for (int i = 0; i < kLanes; ++i) square[i] = steps_at(src + (j + i) * leading + s * kNumbers);
       transpose(square);
 #pragma GCC unroll 16
       for (int i = 0; i < kLanes; ++i) std::memcpy(dst + (s + i) * width + j, &square[i], sizeof square[i]);
     }
     for (; s < steps; ++s) {
       Step* const row = dst + s * width + j;
-      for (int i = 0; i < columns; ++i)
-        row[i] = std::bit_cast<Step>(word_of_column(src + (j + i) * leading, s, numbers));
+      for (int i = 0; i < columns; ++i) row[i] = step_at(src + (j + i) * leading, s, numbers);
       std::fill(row + columns, row + kLanes, Step(0));
     }
   }
@@ -166,7 +170,7 @@ StepRows<StepOf<T>> as_steps(const T* src, std::ptrdiff_t leading, int numbers, 
   using Step = StepOf<T>;
   constexpr int kNumbers = kNumbersOfStep<Step>;
   const bool whole =
-      leading % kNumbers == 0 && numbers % kNumbers == 0 && reinterpret_cast<std::uintptr_t>(src) % alignof(Step) == 0;
+      sizeof(Step) == kNumbers * sizeof(T) && leading % kNumbers == 0 && numbers % kNumbers == 0 && reinterpret_cast<std::uintptr_t>(src) % alignof(Step) == 0;
   if (whole) return {reinterpret_cast<const Step*>(src), leading / kNumbers, 1};
   pack_columns(src, leading, numbers, count, room, width);
   return {room, 1, width};
@@ -193,20 +197,19 @@ void narrow_pairs(const float* even, const float* odd, int n, Pair* to) {
 void narrow(const float* from, int n, bfloat16* to) {
   for (int j = 0; j < n; ++j) to[j] = bfloat16(from[j]);
 }
-void narrow_pairs(const float* even, const float* odd, int n, Pair* to) {
-  for (int j = 0; j < n; ++j) to[j] = word(bfloat16(even[j]), bfloat16(odd[j]));
-}
 #endif
 
 template void multiply_panel(const StepRows<float>&, int, const float*, std::ptrdiff_t, int, float*, std::ptrdiff_t,
                              int, bool);
+#ifdef __AVX512BF16__
 template void multiply_panel(const StepRows<Pair>&, int, const Pair*, std::ptrdiff_t, int, float*, std::ptrdiff_t, int,
                              bool);
+#endif
 template void pack_rows(const float*, std::ptrdiff_t, int, int, float*, int);
-template void pack_rows(const bfloat16*, std::ptrdiff_t, int, int, Pair*, int);
+template void pack_rows(const bfloat16*, std::ptrdiff_t, int, int, StepOf<bfloat16>*, int);
 template void pack_columns(const float*, std::ptrdiff_t, int, int, float*, int);
-template void pack_columns(const bfloat16*, std::ptrdiff_t, int, int, Pair*, int);
+template void pack_columns(const bfloat16*, std::ptrdiff_t, int, int, StepOf<bfloat16>*, int);
 template StepRows<float> as_steps(const float*, std::ptrdiff_t, int, int, float*, int);
-template StepRows<Pair> as_steps(const bfloat16*, std::ptrdiff_t, int, int, Pair*, int);
+template StepRows<StepOf<bfloat16>> as_steps(const bfloat16*, std::ptrdiff_t, int, int, StepOf<bfloat16>*, int);
 
 }  // namespace longspan::ops::detail

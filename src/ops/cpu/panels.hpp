@@ -2,8 +2,8 @@
 // after row, so that a step of the sum loads whole vectors of B and one number of A for each row. A block of results
 // stays in registers over all steps (Goto & van de Geijn 2008).
 //
-// A step of a sum is a float, or two bfloat16 that are neighbours along the sum, as one 32-bit word: the processor
-// multiplies such pairs and adds both products to a float.
+// A step of a sum is a float, or where the processor multiplies pairs of bfloat16 two neighbours along the sum, as one
+// 32-bit word: both products are added to a float. Elsewhere bfloat16 become floats when they are packed.
 #pragma once
 
 #include <bit>
@@ -26,7 +26,7 @@ inline constexpr int kLanes = 8, kBlockRows = 6, kPanelVectors = 2;
 #endif
 inline constexpr int kPanel = kLanes * kPanelVectors;
 
-// Whether this build multiplies T in panels at the full rate; matrix libraries choose their instructions at run time.
+// Whether the build knows the processor's vectors; matrix libraries choose their instructions at run time.
 #if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
 inline constexpr bool kHasVectors = true;
 #else
@@ -37,13 +37,10 @@ inline constexpr bool kHasPairs = true;
 #else
 inline constexpr bool kHasPairs = false;
 #endif
-template <class T>
-inline constexpr bool kHasPanels =
-    kHasVectors && (std::is_same_v<T, float> || (std::is_same_v<T, bfloat16> && kHasPairs));
 
 using Pair = std::uint32_t;
 template <class T>
-using StepOf = std::conditional_t<std::is_same_v<T, bfloat16>, Pair, float>;
+using StepOf = std::conditional_t<kHasPairs && std::is_same_v<T, bfloat16>, Pair, float>;
 template <class Step>
 inline constexpr int kNumbersOfStep = std::is_same_v<Step, Pair> ? 2 : 1;
 
@@ -69,11 +66,6 @@ inline Floats multiply_add(const Floats& sum, Pair a, const Pairs& b) {
   const Pairs everywhere = a - Pairs{};
   return std::bit_cast<Floats>(
       _mm512_dpbf16_ps(std::bit_cast<__m512>(sum), std::bit_cast<__m512bh>(everywhere), std::bit_cast<__m512bh>(b)));
-}
-#else  // the same sum, for builds that leave bfloat16 to the library (kHasPairs) but compile this
-inline Floats multiply_add(const Floats& sum, Pair a, const Pairs& b) {
-  const Floats even = std::bit_cast<Floats>(b << 16), odd = std::bit_cast<Floats>(b & 0xffff0000u);
-  return sum + std::bit_cast<float>(a << 16) * even + std::bit_cast<float>(a & 0xffff0000u) * odd;
 }
 #endif
 
@@ -138,8 +130,8 @@ void pack_rows(const T* src, std::ptrdiff_t leading, int numbers, int cols, Step
 template <class T>
 void pack_columns(const T* src, std::ptrdiff_t leading, int numbers, int cols, StepOf<T>* dst, int width);
 
-// Rows of src, `leading` apart, as the left side of a product over `numbers` of them: as they lie where a row's steps
-// are neighbours, else packed into `room`, [steps, width] with width >= count.
+// Rows of src, `leading` apart, as the left side of a product over `numbers` of them: as they lie where they are whole
+// steps already, else packed into `room`, [steps, width] with width >= count.
 template <class T>
 StepRows<StepOf<T>> as_steps(const T* src, std::ptrdiff_t leading, int numbers, int count, StepOf<T>* room, int width);
 
