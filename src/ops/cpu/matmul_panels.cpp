@@ -197,15 +197,10 @@ void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixR
     const Range share_of_tasks = split(tasks, workers, worker);
     for (std::int64_t task = share_of_tasks.begin; task < share_of_tasks.end; ++task) {
       const std::int64_t i = task / parts, part = task % parts;
-      const Rectangle<T> rectangle{matrix_at(a, i),
-                                   matrix_at(b, i),
-                                   matrix_at(c, i),
-                                   size,
-                                   options,
-                                   steps,
-                                   steps + room.strip,
-                                   copies ? own + room.strip + room.rows : nullptr,
-                                   room.width};
+      const Rectangle<T> rectangle{
+          matrix_at(a, i), matrix_at(b, i), matrix_at(c, i),    size,
+          options,         steps,           steps + room.strip, copies ? own + room.strip + room.rows : nullptr,
+          room.width};
       rectangle.make(share(size.m, kBlockRows, grid.rows, part / grid.cols),
                      share(size.n, kPanel, grid.cols, part % grid.cols));
     }
@@ -215,8 +210,8 @@ void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixR
 }  // namespace
 
 bool fits_panels(const MatmulSize& size, const MatrixRef& a, const MatmulOptions& options) {
-  const bool is_large = options.batch == 1 && std::min({size.m, size.n, size.k}) >= kLeast &&
-                        size.m * size.n * size.k >= kLeastWork;
+  const bool is_large =
+      options.batch == 1 && std::min({size.m, size.n, size.k}) >= kLeast && size.m * size.n * size.k >= kLeastWork;
   if (a.dtype == Dtype::float32) return kHasVectors && is_large;
   return !kHasPairs || (is_large && !kHasTiles);
 }

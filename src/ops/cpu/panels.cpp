@@ -89,7 +89,7 @@ Pairs steps_at(const T* column) {
   }
 }
 
-Pair pair(bfloat16 even, bfloat16 odd) { return even.bits | static_cast<Pair>(odd.bits) << 16; }
+inline Pair pair(bfloat16 even, bfloat16 odd) { return even.bits | static_cast<Pair>(odd.bits) << 16; }
 
 // Step s of such a column.
 template <class T>
@@ -169,8 +169,8 @@ template <class T>
 StepRows<StepOf<T>> as_steps(const T* src, std::ptrdiff_t leading, int numbers, int count, StepOf<T>* room, int width) {
   using Step = StepOf<T>;
   constexpr int kNumbers = kNumbersOfStep<Step>;
-  const bool whole =
-      sizeof(Step) == kNumbers * sizeof(T) && leading % kNumbers == 0 && numbers % kNumbers == 0 && reinterpret_cast<std::uintptr_t>(src) % alignof(Step) == 0;
+  const bool whole = sizeof(Step) == kNumbers * sizeof(T) && leading % kNumbers == 0 && numbers % kNumbers == 0 &&
+                     reinterpret_cast<std::uintptr_t>(src) % alignof(Step) == 0;
   if (whole) return {reinterpret_cast<const Step*>(src), leading / kNumbers, 1};
   pack_columns(src, leading, numbers, count, room, width);
   return {room, 1, width};
