@@ -63,7 +63,7 @@ struct BackwardVisit {
   };
   static constexpr std::int64_t kTileWords = kTileRows * kScoreRow;
   std::int64_t words_of_rows() const { return kTileRows * to_lanes(width); }
-  std::int64_t words_of_left() const { return kTileRows * packed.width_steps(); }
+  std::int64_t words_of_left() const { return words_of_bands(kTileRows, packed.width_steps()); }
   std::int64_t words_of_thread() const {
     return 2 * kTileWords + (kPairs ? 3 * kTileWords / 2 : 0) + 2 * words_of_rows() + 2 * words_of_left();
   }
@@ -160,9 +160,9 @@ struct BackwardVisit {
     const Step *const queries = plain_rows(q_rows, rows, room.queries), *const douts =
                                                                             plain_rows(do_rows, rows, room.douts);
     const std::int64_t at = packed.transposed_at(run, first);
-    multiply_by_transposed(as_steps(q_rows, width, width, rows, room.left_queries, kTileRows), rows,
-                           keys.transposed + at, packed.width_steps(), cols, room.scores);
-    multiply_by_transposed(as_steps(do_rows, width, width, rows, room.left_douts, kTileRows), rows, keys.values + at,
+    multiply_by_transposed(as_steps(q_rows, width, width, rows, room.left_queries), rows, keys.transposed + at,
+                           packed.width_steps(), cols, room.scores);
+    multiply_by_transposed(as_steps(do_rows, width, width, rows, room.left_douts), rows, keys.values + at,
                            packed.width_steps(), cols, room.dp);
     score_gradients<kBias, kDropout>(place, room);
     const int steps = static_cast<int>(steps_of<Step>(rows));

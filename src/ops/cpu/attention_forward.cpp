@@ -25,10 +25,10 @@ struct ForwardVisit {
     return {shape, key_runs.size(), kTileRows,
             [&](std::int64_t rows) { return packed.transposed_words_of(rows) + packed.plain_words_of(rows); }};
   }
+  std::int64_t words_of_queries() const { return words_of_bands(kTileRows, packed.width_steps()); }
   // Scores, weights of bfloat16, and queries whose rows have no whole steps.
   std::int64_t words_of_thread() const {
-    return kTileRows * kScoreRow + (kNumbersOfStep<Step> > 1 ? kTileRows * kScoreRow / 2 : 0) +
-           packed.width_steps() * kTileRows;
+    return kTileRows * kScoreRow + (kNumbersOfStep<Step> > 1 ? kTileRows * kScoreRow / 2 : 0) + words_of_queries();
   }
 
   template <bool kBias, bool kDropout>
@@ -64,8 +64,8 @@ struct ForwardVisit {
     const std::int64_t head = pair * shape.group() + member;
     const int rows = static_cast<int>(queries.count);
     auto* const weights = reinterpret_cast<bfloat16*>(scores + kTileRows * kScoreRow);
-    auto* const room = reinterpret_cast<Step*>(scores + words_of_thread() - packed.width_steps() * kTileRows);
-    const auto q_rows = as_steps(rows_of_head<T>(q, head) + queries.row * width, width, width, rows, room, kTileRows);
+    auto* const room = reinterpret_cast<Step*>(scores + words_of_thread() - words_of_queries());
+    const auto q_rows = as_steps(rows_of_head<T>(q, head) + queries.row * width, width, width, rows, room);
     float* const acc = rows_of_head<float>(state.acc, head) + queries.row * width;
     const Range span = spans[tile * shape.batch + pair / shape.key_heads];
     for (std::size_t r = 0; r < key_runs.size(); ++r) {

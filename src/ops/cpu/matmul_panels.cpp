@@ -21,12 +21,18 @@ constexpr bool kHasTiles = true;
 constexpr bool kHasTiles = false;
 #endif
 
-constexpr std::int64_t kPartSteps = 256, kChunk = 1024, kPackedRows = 64;
-constexpr std::int64_t kStrip = 4 * kPanel, kPackingStrip = 8 * kPanel;
+// In float32, as measured: with AVX-512 up to 1.1 times as fast as oneDNN, with AVX2 0.9 times.
+constexpr bool kFasterThanLibrary = kHasVectors && kLanes == 16;
+
+constexpr std::int64_t kPartSteps = 256, kPackedRows = 16 * kBlockRows, kChunk = 1024 / kPackedRows * kPackedRows;
+constexpr std::int64_t kStrip = 256, kPackingStrip = 512;
 constexpr std::int64_t kLeast = 32, kLeastWork = 1 << 25;
 
-// Whether rows of A must be packed: they are no steps of a sum as they lie.
-bool packs_rows(const MatrixRef& a) { return a.transposed || (a.dtype == Dtype::bfloat16 && !kHasPairs); }
+// Whether rows of A are packed: where they are no steps of a sum as they lie, and where blocks are of six rows, which
+// so far apart displace each other in the first cache.
+bool packs_rows(const MatrixRef& a) {
+  return a.transposed || (a.dtype == Dtype::bfloat16 && !kHasPairs) || kBlockRows > 4;
+}
 
 // Columns of a strip: rows that must be packed for each are worth a wider one.
 std::int64_t strip_of(const MatrixRef& a) { return packs_rows(a) ? kPackingStrip : kStrip; }
@@ -61,7 +67,7 @@ struct Room {
   Room(const MatmulSize& size, const MatrixRef& a, std::int64_t steps, bool copies)
       : width(std::min(parts_of(size.n, kPanel) * kPanel, strip_of(a))),
         strip(std::min(steps, kPartSteps) * width),
-        rows(std::min(steps, kPartSteps) * kPackedRows),
+        rows(words_of_bands(kPackedRows, std::min(steps, kPartSteps))),
         sums(copies ? std::min(size.m, kChunk) * width : 0) {}
   std::int64_t floats() const { return (strip + rows + sums + 15) / 16 * 16; }
 };
@@ -136,15 +142,15 @@ struct Rectangle {
     }
   }
 
-  // Rows [i, i + count) of a: as they lie where a row's steps are neighbours, else packed.
+  // Rows [i, i + count) of a.
   StepRows<Step> rows_of_a(std::int64_t i, int count, const Range& part) const {
     const T* const from = static_cast<const T*>(a.data);
     const int numbers = static_cast<int>(part.size());
-    if (a.transposed) {
-      pack_rows(from + part.begin * a.leading + i, a.leading, numbers, count, packed_rows, kPackedRows);
-      return {packed_rows, 1, kPackedRows};
-    }
-    return as_steps(from + i * a.leading + part.begin, a.leading, numbers, count, packed_rows, kPackedRows);
+    if (a.transposed)
+      return columns_in_bands(from + part.begin * a.leading + i, a.leading, numbers, count, packed_rows);
+    const T* const first = from + i * a.leading + part.begin;
+    return packs_rows(a) ? rows_in_bands(first, a.leading, numbers, count, packed_rows)
+                         : as_steps(first, a.leading, numbers, count, packed_rows);
   }
 
   // Row i of the strip: act(sum + bias), to where c keeps it.
@@ -212,7 +218,7 @@ void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixR
 bool fits_panels(const MatmulSize& size, const MatrixRef& a, const MatmulOptions& options) {
   const bool is_large =
       options.batch == 1 && std::min({size.m, size.n, size.k}) >= kLeast && size.m * size.n * size.k >= kLeastWork;
-  if (a.dtype == Dtype::float32) return kHasVectors && is_large;
+  if (a.dtype == Dtype::float32) return kFasterThanLibrary && is_large;
   return !kHasPairs || (is_large && !kHasTiles);
 }
 

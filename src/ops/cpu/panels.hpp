@@ -69,51 +69,19 @@ inline Floats multiply_add(const Floats& sum, Pair a, const Pairs& b) {
 }
 #endif
 
-// Step s of row r is data[r * row + s * step].
+// The left side of a product, in bands of kBlockRows rows: step s of row r of a band is data[r * row + s * step], the
+// next band begins `band` further on.
 template <class Step>
 struct StepRows {
   const Step* data;
-  std::ptrdiff_t row, step;
+  std::ptrdiff_t row, step, band;
 
-  StepRows from(std::ptrdiff_t r) const { return {data + r * row, row, step}; }
+  // Packed, or row == 1, or step == 1.
+  StepRows(const Step* at, std::ptrdiff_t row_, std::ptrdiff_t step_, std::ptrdiff_t band_)
+      : data(at), row(row_), step(step_), band(band_) {}
+  // Rows all `row` apart.
+  StepRows(const Step* at, std::ptrdiff_t row_, std::ptrdiff_t step_) : StepRows(at, row_, step_, kBlockRows * row_) {}
 };
-
-// The block [R, N vectors] of c: what is there if `add`, plus the sum over the steps. Meanwhile the block that comes
-// next is fetched, R rows further on: rows of a wide matrix are far apart. (Too many fetches at once would stall.)
-template <int R, int N, class Step>
-[[gnu::always_inline]] inline void multiply_block(const StepRows<Step>& a, const Step* b, std::ptrdiff_t b_row,
-                                                  int steps, float* c, std::ptrdiff_t c_row, bool add) {
-  Floats sum[R][N];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int n = 0; n < N; ++n) sum[r][n] = add ? load(c + r * c_row + n * kLanes) : Floats{};
-  }
-  for (int first = 0; first < steps; first += kLanes) {
-    const int last = first + kLanes < steps ? first + kLanes : steps, ahead = first / kLanes;
-#pragma GCC unroll 8
-    for (int r = R; r < 2 * R; ++r) {
-      __builtin_prefetch(a.data + r * a.row + first * a.step);
-      if (ahead < N) __builtin_prefetch(c + r * c_row + first);
-    }
-    for (int s = first; s < last; ++s) {
-      typename VectorOf<Step>::type columns[N];
-#pragma GCC unroll 8
-      for (int n = 0; n < N; ++n) columns[n] = load(b + s * b_row + n * kLanes);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        const Step x = a.data[r * a.row + s * a.step];
-#pragma GCC unroll 8
-        for (int n = 0; n < N; ++n) sum[r][n] = multiply_add(sum[r][n], x, columns[n]);
-      }
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int n = 0; n < N; ++n) *reinterpret_cast<Floats*>(c + r * c_row + n * kLanes) = sum[r][n];
-  }
-}
 
 // c[r, j] = (what is there, if `add`) + sum over s of a(r, s) b(s, j), j < cols <= kPanel. Row s of b is at b + s
 // b_row; it is read up to the next whole vector, whose rest may hold anything.
@@ -121,7 +89,13 @@ template <class Step>
 void multiply_panel(const StepRows<Step>& a, int rows, const Step* b, std::ptrdiff_t b_row, int steps, float* c,
                     std::ptrdiff_t c_row, int cols, bool add);
 
-// The ways that rows by columns come to lie as steps by columns: dst[s * width + j] for j < width, a multiple of
+// Steps that a sum over n numbers has.
+template <class Step>
+constexpr std::int64_t steps_of(std::int64_t n) {
+  return (n + kNumbersOfStep<Step> - 1) / kNumbersOfStep<Step>;
+}
+
+// The ways that the right side comes to lie as steps by columns: dst[s * width + j] for j < width, a multiple of
 // kLanes, with zeros where there is nothing. `numbers` along the sum, `cols` <= width across it.
 //   rows:     number k of column j is src[k * leading + j]
 //   columns:  number k of column j is src[j * leading + k]
@@ -130,19 +104,25 @@ void pack_rows(const T* src, std::ptrdiff_t leading, int numbers, int cols, Step
 template <class T>
 void pack_columns(const T* src, std::ptrdiff_t leading, int numbers, int cols, StepOf<T>* dst, int width);
 
-// Rows of src, `leading` apart, as the left side of a product over `numbers` of them: as they lie where they are whole
-// steps already, else packed into `room`, [steps, width] with width >= count.
+// The left side packed, `count` rows of `numbers`: a band's steps one after the other, in the room of
+//   rows:     number k of row r is src[r * leading + k]
+//   columns:  number k of row r is src[k * leading + r]
+constexpr std::int64_t band_words(std::int64_t steps) {
+  return steps * kBlockRows + kLanes;
+}  // whole vectors are stored
+constexpr std::int64_t words_of_bands(std::int64_t rows, std::int64_t steps) {
+  return (rows + kBlockRows - 1) / kBlockRows * band_words(steps);
+}
 template <class T>
-StepRows<StepOf<T>> as_steps(const T* src, std::ptrdiff_t leading, int numbers, int count, StepOf<T>* room, int width);
+StepRows<StepOf<T>> rows_in_bands(const T* src, std::ptrdiff_t leading, int numbers, int count, StepOf<T>* room);
+template <class T>
+StepRows<StepOf<T>> columns_in_bands(const T* src, std::ptrdiff_t leading, int numbers, int count, StepOf<T>* room);
+// Rows as they lie where they are whole steps already, else in bands.
+template <class T>
+StepRows<StepOf<T>> as_steps(const T* src, std::ptrdiff_t leading, int numbers, int count, StepOf<T>* room);
 
 // The bfloat16 nearest to floats: one row, or two, n a multiple of kLanes, as pairs whose first is of `even`.
 void narrow(const float* from, int n, bfloat16* to);
 void narrow_pairs(const float* even, const float* odd, int n, Pair* to);
-
-// Steps that a sum over n numbers has.
-template <class Step>
-constexpr std::int64_t steps_of(std::int64_t n) {
-  return (n + kNumbersOfStep<Step> - 1) / kNumbersOfStep<Step>;
-}
 
 }  // namespace longspan::ops::detail
