@@ -17,7 +17,7 @@ struct bfloat16 {
   LONGSPAN_HOST_DEVICE bfloat16(float value) {
     const auto u = std::bit_cast<std::uint32_t>(value);
     const std::uint32_t rounded = u + 0x7fffu + ((u >> 16) & 1u);
-    const bool is_nan = (u & 0x7fffffffu) > 0x7f800000u;
+    const bool is_nan = value != value;  // as floats: AVX2 compares no unsigned integers, and loops of this vectorise
     bits = static_cast<std::uint16_t>((is_nan ? (u | 0x400000u) : rounded) >> 16);
   }
   LONGSPAN_HOST_DEVICE bfloat16(double value) : bfloat16(static_cast<float>(value)) {}

@@ -58,7 +58,9 @@ TEST(TensorAxis, SumsInsideGoBothWays) {
   y.set_gradient(held);
   tape.backward();
   EXPECT_EQ(to_values(x.gradient()), numbers({0, B * T}, sum_of_ranks()));
-  if (world().size() > 1) EXPECT_EQ(to_values(held), numbers({0, B * T}, mine()));
+  if (world().size() > 1) {
+    EXPECT_EQ(to_values(held), numbers({0, B * T}, mine()));
+  }
 }
 
 // Products that read gathered rows, or gradients, while they are under way: the same as without a delay.
