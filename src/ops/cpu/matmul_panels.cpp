@@ -28,11 +28,8 @@ constexpr std::int64_t kPartSteps = 256, kPackedRows = 16 * kBlockRows, kChunk =
 constexpr std::int64_t kStrip = 256, kPackingStrip = 512;
 constexpr std::int64_t kLeast = 32, kLeastWork = 1 << 25;
 
-// Whether rows of A are packed: where they are no steps of a sum as they lie, and where blocks are of six rows, which
-// so far apart displace each other in the first cache.
-bool packs_rows(const MatrixRef& a) {
-  return a.transposed || (a.dtype == Dtype::bfloat16 && !kHasPairs) || kBlockRows > 4;
-}
+// Whether rows of A are packed: where they are no steps of a sum as they lie.
+bool packs_rows(const MatrixRef& a) { return a.transposed || (a.dtype == Dtype::bfloat16 && !kHasPairs); }
 
 // Columns of a strip: rows that must be packed for each are worth a wider one.
 std::int64_t strip_of(const MatrixRef& a) { return packs_rows(a) ? kPackingStrip : kStrip; }
@@ -149,8 +146,7 @@ struct Rectangle {
     if (a.transposed)
       return columns_in_bands(from + part.begin * a.leading + i, a.leading, numbers, count, packed_rows);
     const T* const first = from + i * a.leading + part.begin;
-    return packs_rows(a) ? rows_in_bands(first, a.leading, numbers, count, packed_rows)
-                         : as_steps(first, a.leading, numbers, count, packed_rows);
+    return as_steps(first, a.leading, numbers, count, packed_rows);
   }
 
   // Row i of the strip: act(sum + bias), to where c keeps it.

@@ -6,7 +6,7 @@
 namespace longspan::ops::detail {
 
 // Whether multiply_in_panels is the way for a product: of one matrix, large enough to outweigh its packing; of any
-// bfloat16 where the processor does not multiply them, as oneDNN has no product of them there.
+// bfloat16 where the processor does not multiply them, as oneDNN may have no product of them there.
 bool fits_panels(const MatmulSize& size, const MatrixRef& a, const MatmulOptions& options);
 
 // As `multiply` (matmul_library.hpp), with fused steps.
