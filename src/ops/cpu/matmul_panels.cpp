@@ -1,6 +1,6 @@
-// Each thread makes rectangles of C on its own: rows in chunks, columns in strips of a few panels, the sum in parts.
-// Of each part it packs B's strip into its second cache, and goes over the rows. The parts add up in C, or where that
-// is bfloat16 in a float32 copy of chunk and strip.
+// Each thread makes rectangles of C on its own: rows in chunks, columns in strips of some panels, the sum in parts. Of
+// each part it packs B's strip, and goes over the chunk a few rows at a time, which stay in its second cache together
+// with a panel. The parts add up in C, or where that is bfloat16 in a float32 copy of chunk and strip.
 #include "ops/cpu/matmul_panels.hpp"
 
 #include <algorithm>
@@ -24,17 +24,24 @@ constexpr bool kHasTiles = false;
 // In float32, as measured: with AVX-512 up to 1.1 times as fast as oneDNN, with AVX2 0.9 times.
 constexpr bool kFasterThanLibrary = kHasVectors && kLanes == 16;
 
-constexpr std::int64_t kPartSteps = 256, kPackedRows = 16 * kBlockRows, kChunk = 1024 / kPackedRows * kPackedRows;
-constexpr std::int64_t kStrip = 256, kPackingStrip = 512;
+// Of a part a panel lies in the second cache; with narrow panels, which fewer steps fill with results, in the first.
+constexpr std::int64_t kPartSteps = kPanel == 64 ? 512 : 256, kPackedRows = 16 * kBlockRows, kChunk = 12 * kPackedRows;
+constexpr std::int64_t kStrip = 512, kWideStrip = 3072;
 constexpr std::int64_t kLeast = 32, kLeastWork = 1 << 25;
 
 // Whether rows of A are packed: where they are no steps of a sum as they lie.
 bool packs_rows(const MatrixRef& a) { return a.transposed || (a.dtype == Dtype::bfloat16 && !kHasPairs); }
 
-// Columns of a strip: rows that must be packed for each are worth a wider one.
-std::int64_t strip_of(const MatrixRef& a) { return packs_rows(a) ? kPackingStrip : kStrip; }
+// Columns of a strip: rows that must be packed for each are worth a wide one, unless sums of its width are copied.
+std::int64_t strip_of(const MatrixRef& a, const MatrixRef& c) {
+  return packs_rows(a) && c.dtype == Dtype::float32 ? kWideStrip : kStrip;
+}
 
 std::int64_t parts_of(std::int64_t n, std::int64_t most) { return (n + most - 1) / most; }
+// n in as few parts of at most `most` as may be, all alike but for the last: how much of each, in whole units.
+std::int64_t split_alike(std::int64_t n, std::int64_t most, std::int64_t unit) {
+  return parts_of(parts_of(n, parts_of(n, most)), unit) * unit;
+}
 
 // Rows and columns are shared among rows * cols threads.
 struct Grid {
@@ -43,7 +50,7 @@ struct Grid {
 
 // The grid whose threads have the least to do: products, a vector of results a cycle and step, and about a cycle for
 // each word that is packed.
-Grid choose_grid(const MatmulSize& size, const MatrixRef& a, std::int64_t threads) {
+Grid choose_grid(const MatmulSize& size, bool packs_rows, std::int64_t strip, std::int64_t threads) {
   Grid best{1, 1};
   std::int64_t least = INT64_MAX;
   for (std::int64_t rows = 1; rows <= threads; ++rows) {
@@ -51,7 +58,7 @@ Grid choose_grid(const MatmulSize& size, const MatrixRef& a, std::int64_t thread
     const std::int64_t m = parts_of(parts_of(size.m, kBlockRows), rows) * kBlockRows;
     const std::int64_t n = std::min(size.n, parts_of(parts_of(size.n, kPanel), cols) * kPanel);
     const std::int64_t cycles =
-        m * parts_of(n, kLanes) + n * parts_of(m, kChunk) + (packs_rows(a) ? m * parts_of(n, strip_of(a)) : 0);
+        m * parts_of(n, kLanes) + n * parts_of(m, kChunk) + (packs_rows ? m * parts_of(n, strip) : 0);
     if (cycles < least) best = {rows, cols}, least = cycles;
   }
   return best;
@@ -61,8 +68,8 @@ Grid choose_grid(const MatmulSize& size, const MatrixRef& a, std::int64_t thread
 struct Room {
   std::int64_t width, strip, rows, sums;
 
-  Room(const MatmulSize& size, const MatrixRef& a, std::int64_t steps, bool copies)
-      : width(std::min(parts_of(size.n, kPanel) * kPanel, strip_of(a))),
+  Room(const MatmulSize& size, std::int64_t most, std::int64_t steps, bool copies)
+      : width(std::min(parts_of(size.n, kPanel) * kPanel, most)),
         strip(std::min(steps, kPartSteps) * width),
         rows(words_of_bands(kPackedRows, std::min(steps, kPartSteps))),
         sums(copies ? std::min(size.m, kChunk) * width : 0) {}
@@ -88,9 +95,12 @@ struct Rectangle {
   std::int64_t width;  // of a strip
 
   void make(const Range& rows, const Range& cols) const {
-    for (std::int64_t i = rows.begin; i < rows.end; i += kChunk) {
-      for (std::int64_t j = cols.begin; j < cols.end; j += width) {
-        make_strip({i, std::min(rows.end, i + kChunk)}, {j, std::min(cols.end, j + width)});
+    if (rows.size() == 0 || cols.size() == 0) return;
+    const std::int64_t chunk = split_alike(rows.size(), kChunk, kBlockRows),
+                       some = split_alike(cols.size(), width, kPanel);
+    for (std::int64_t i = rows.begin; i < rows.end; i += chunk) {
+      for (std::int64_t j = cols.begin; j < cols.end; j += some) {
+        make_strip({i, std::min(rows.end, i + chunk)}, {j, std::min(cols.end, j + some)});
       }
     }
   }
@@ -99,16 +109,10 @@ struct Rectangle {
     const Sums sums = copy != nullptr
                           ? Sums{copy, width}
                           : Sums{static_cast<float*>(c.data) + rows.begin * c.leading + cols.begin, c.leading};
-    const std::int64_t part = split_evenly(size.k);
+    const std::int64_t part = split_alike(size.k, kPartSteps * kNumbers, kLanes * kNumbers);
     for (std::int64_t k = 0; k < size.k; k += part) {
       add_part(rows, cols, {k, std::min(size.k, k + part)}, sums, k > 0 || (options.accumulate && copy == nullptr));
     }
-  }
-
-  // Numbers of a part of the sum: all parts alike, whole vectors of steps.
-  static std::int64_t split_evenly(std::int64_t k) {
-    const std::int64_t parts = parts_of(k, kPartSteps * kNumbers);
-    return parts_of(parts_of(k, parts), kLanes * kNumbers) * kLanes * kNumbers;
   }
 
   void add_part(const Range& rows, const Range& cols, const Range& part, const Sums& sums, bool add) const {
@@ -116,8 +120,9 @@ struct Rectangle {
     for (std::int64_t j = cols.begin; j < cols.end; j += kPanel) {
       pack_panel(part, {j, std::min(cols.end, j + kPanel)}, strip + (j - cols.begin) * steps);
     }
-    for (std::int64_t i = rows.begin; i < rows.end; i += kPackedRows) {
-      const int count = static_cast<int>(std::min(kPackedRows, rows.end - i));
+    const std::int64_t group = split_alike(rows.size(), kPackedRows, kBlockRows);
+    for (std::int64_t i = rows.begin; i < rows.end; i += group) {
+      const int count = static_cast<int>(std::min(group, rows.end - i));
       const StepRows<Step> some = rows_of_a(i, count, part);
       float* const first = sums.data + (i - rows.begin) * sums.row;
       for (std::int64_t j = 0; j < cols.size(); j += kPanel) {
@@ -182,10 +187,11 @@ void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixR
                        const MatmulOptions& options) {
   using Step = StepOf<T>;
   const std::int64_t threads = device::concurrency();
-  const Grid grid = choose_grid(size, a, parts_of(threads, options.batch));
+  const std::int64_t strip = strip_of(a, c);
+  const Grid grid = choose_grid(size, packs_rows(a), strip, parts_of(threads, options.batch));
   const std::int64_t parts = grid.rows * grid.cols, tasks = options.batch * parts, workers = std::min(threads, tasks);
   const bool copies = c.dtype == Dtype::bfloat16;
-  const Room room(size, a, steps_of<Step>(size.k), copies);
+  const Room room(size, strip, steps_of<Step>(size.k), copies);
   const ProductWorkspace workspace(static_cast<std::size_t>(workers * room.floats()) * sizeof(float));
   auto* const words = static_cast<float*>(workspace.data());
   // Whole blocks of rows and panels of columns.

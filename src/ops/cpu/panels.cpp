@@ -74,6 +74,7 @@ template <int R, int N, class Left, class Step>
 template <int N, class Left, class Step>
 void last_rows(const Left& a, int rows, const Step* b, std::ptrdiff_t b_row, int steps, float* c, std::ptrdiff_t c_row,
                bool add) {
+  static_assert(kBlockRows == 6);
   switch (rows) {
     case 1:
       return multiply_block<1, N>(a, b, b_row, steps, c, c_row, add);
@@ -81,10 +82,10 @@ void last_rows(const Left& a, int rows, const Step* b, std::ptrdiff_t b_row, int
       return multiply_block<2, N>(a, b, b_row, steps, c, c_row, add);
     case 3:
       return multiply_block<3, N>(a, b, b_row, steps, c, c_row, add);
-  }
-  if constexpr (kBlockRows > 4) {
-    if (rows == 4) return multiply_block<4, N>(a, b, b_row, steps, c, c_row, add);
-    if (rows == 5) return multiply_block<5, N>(a, b, b_row, steps, c, c_row, add);
+    case 4:
+      return multiply_block<4, N>(a, b, b_row, steps, c, c_row, add);
+    case 5:
+      return multiply_block<5, N>(a, b, b_row, steps, c, c_row, add);
   }
 }
 

@@ -20,10 +20,11 @@ namespace longspan::ops::detail {
 
 // Floats of a vector register, and the block of results that leaves room for the operands: rows by vectors.
 #if defined(__AVX512F__)
-inline constexpr int kLanes = 16, kBlockRows = 4, kPanelVectors = 4;
+inline constexpr int kLanes = 16, kPanelVectors = 4;
 #else
-inline constexpr int kLanes = 8, kBlockRows = 6, kPanelVectors = 2;
+inline constexpr int kLanes = 8, kPanelVectors = 2;
 #endif
+inline constexpr int kBlockRows = 6;
 inline constexpr int kPanel = kLanes * kPanelVectors;
 
 // Whether the build knows the processor's vectors; matrix libraries choose their instructions at run time.
