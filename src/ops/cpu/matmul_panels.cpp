@@ -29,19 +29,30 @@ constexpr std::int64_t kPartSteps = kPanel == 64 ? 512 : 256, kPackedRows = 16 *
 constexpr std::int64_t kStrip = 512, kWideStrip = 3072;
 constexpr std::int64_t kLeast = 32, kLeastWork = 1 << 25;
 
-// Whether rows of A are packed: where they are no steps of a sum as they lie.
-bool packs_rows(const MatrixRef& a) { return a.transposed || (a.dtype == Dtype::bfloat16 && !kHasPairs); }
-
-// Columns of a strip: rows that must be packed for each are worth a wide one, unless sums of its width are copied.
-std::int64_t strip_of(const MatrixRef& a, const MatrixRef& c) {
-  return packs_rows(a) && c.dtype == Dtype::float32 ? kWideStrip : kStrip;
-}
-
 std::int64_t parts_of(std::int64_t n, std::int64_t most) { return (n + most - 1) / most; }
 // n in as few parts of at most `most` as may be, all alike but for the last: how much of each, in whole units.
 std::int64_t split_alike(std::int64_t n, std::int64_t most, std::int64_t unit) {
   return parts_of(parts_of(n, parts_of(n, most)), unit) * unit;
 }
+
+// How a product is cut.
+struct Cut {
+  bool packs_rows;  // of A: where they are no steps of a sum as they lie
+  bool copies;      // sums of C, where that is bfloat16
+  bool in_one_part;
+  std::int64_t steps;  // of a part, at most
+  // Rows must be packed for each strip, and are worth a wide one, unless sums of its width are copied. Sums of one part
+  // are done after some rows, and their chunks need no end.
+  std::int64_t chunk, strip;
+
+  Cut(const MatmulSize& size, const MatrixRef& a, const MatrixRef& c, std::int64_t steps_of_sum)
+      : packs_rows(a.transposed || (a.dtype == Dtype::bfloat16 && !kHasPairs)),
+        copies(c.dtype == Dtype::bfloat16),
+        in_one_part(steps_of_sum <= kPartSteps),
+        steps(std::min(steps_of_sum, kPartSteps)),
+        chunk(in_one_part ? size.m : kChunk),
+        strip(std::min(parts_of(size.n, kPanel) * kPanel, packs_rows && !copies ? kWideStrip : kStrip)) {}
+};
 
 // Rows and columns are shared among rows * cols threads.
 struct Grid {
@@ -50,7 +61,7 @@ struct Grid {
 
 // The grid whose threads have the least to do: products, a vector of results a cycle and step, and about a cycle for
 // each word that is packed.
-Grid choose_grid(const MatmulSize& size, bool packs_rows, std::int64_t strip, std::int64_t threads) {
+Grid choose_grid(const MatmulSize& size, const Cut& cut, std::int64_t threads) {
   Grid best{1, 1};
   std::int64_t least = INT64_MAX;
   for (std::int64_t rows = 1; rows <= threads; ++rows) {
@@ -58,7 +69,7 @@ Grid choose_grid(const MatmulSize& size, bool packs_rows, std::int64_t strip, st
     const std::int64_t m = parts_of(parts_of(size.m, kBlockRows), rows) * kBlockRows;
     const std::int64_t n = std::min(size.n, parts_of(parts_of(size.n, kPanel), cols) * kPanel);
     const std::int64_t cycles =
-        m * parts_of(n, kLanes) + n * parts_of(m, kChunk) + (packs_rows ? m * parts_of(n, strip) : 0);
+        m * parts_of(n, kLanes) + n * parts_of(m, cut.chunk) + (cut.packs_rows ? m * parts_of(n, cut.strip) : 0);
     if (cycles < least) best = {rows, cols}, least = cycles;
   }
   return best;
@@ -66,13 +77,12 @@ Grid choose_grid(const MatmulSize& size, bool packs_rows, std::int64_t strip, st
 
 // Where a thread packs, and how much room that takes. All of it in floats and words of the same size.
 struct Room {
-  std::int64_t width, strip, rows, sums;
+  std::int64_t strip, rows, sums;
 
-  Room(const MatmulSize& size, std::int64_t most, std::int64_t steps, bool copies)
-      : width(std::min(parts_of(size.n, kPanel) * kPanel, most)),
-        strip(std::min(steps, kPartSteps) * width),
-        rows(words_of_bands(kPackedRows, std::min(steps, kPartSteps))),
-        sums(copies ? std::min(size.m, kChunk) * width : 0) {}
+  Room(const MatmulSize& size, const Cut& cut)
+      : strip(cut.steps * cut.strip),
+        rows(words_of_bands(kPackedRows, cut.steps)),
+        sums(cut.copies ? std::min(size.m, cut.in_one_part ? kPackedRows : kChunk) * cut.strip : 0) {}
   std::int64_t floats() const { return (strip + rows + sums + 15) / 16 * 16; }
 };
 
@@ -80,6 +90,9 @@ struct Room {
 struct Sums {
   float* data;
   std::int64_t row;
+  bool of_some_rows;  // no room for more
+
+  float* at(std::int64_t i) const { return of_some_rows ? data : data + i * row; }
 };
 
 template <class T>
@@ -90,14 +103,14 @@ struct Rectangle {
   MatrixRef a, b, c;
   const MatmulSize& size;
   const MatmulOptions& options;
+  const Cut& cut;
   Step *strip, *packed_rows;
-  float* copy;         // of a bfloat16 chunk and strip of c; null: c is float32
-  std::int64_t width;  // of a strip
+  float* copy;  // of sums
 
   void make(const Range& rows, const Range& cols) const {
     if (rows.size() == 0 || cols.size() == 0) return;
-    const std::int64_t chunk = split_alike(rows.size(), kChunk, kBlockRows),
-                       some = split_alike(cols.size(), width, kPanel);
+    const std::int64_t chunk = split_alike(rows.size(), cut.chunk, kBlockRows),
+                       some = split_alike(cols.size(), cut.strip, kPanel);
     for (std::int64_t i = rows.begin; i < rows.end; i += chunk) {
       for (std::int64_t j = cols.begin; j < cols.end; j += some) {
         make_strip({i, std::min(rows.end, i + chunk)}, {j, std::min(cols.end, j + some)});
@@ -106,12 +119,12 @@ struct Rectangle {
   }
 
   void make_strip(const Range& rows, const Range& cols) const {
-    const Sums sums = copy != nullptr
-                          ? Sums{copy, width}
-                          : Sums{static_cast<float*>(c.data) + rows.begin * c.leading + cols.begin, c.leading};
+    const Sums sums = cut.copies
+                          ? Sums{copy, cut.strip, cut.in_one_part}
+                          : Sums{static_cast<float*>(c.data) + rows.begin * c.leading + cols.begin, c.leading, false};
     const std::int64_t part = split_alike(size.k, kPartSteps * kNumbers, kLanes * kNumbers);
     for (std::int64_t k = 0; k < size.k; k += part) {
-      add_part(rows, cols, {k, std::min(size.k, k + part)}, sums, k > 0 || (options.accumulate && copy == nullptr));
+      add_part(rows, cols, {k, std::min(size.k, k + part)}, sums, k > 0 || (options.accumulate && !cut.copies));
     }
   }
 
@@ -124,7 +137,7 @@ struct Rectangle {
     for (std::int64_t i = rows.begin; i < rows.end; i += group) {
       const int count = static_cast<int>(std::min(group, rows.end - i));
       const StepRows<Step> some = rows_of_a(i, count, part);
-      float* const first = sums.data + (i - rows.begin) * sums.row;
+      float* const first = sums.at(i - rows.begin);
       for (std::int64_t j = 0; j < cols.size(); j += kPanel) {
         multiply_panel(some, count, strip + j * steps, kPanel, steps, first + j, sums.row,
                        static_cast<int>(std::min<std::int64_t>(kPanel, cols.size() - j)), add);
@@ -166,7 +179,7 @@ struct Rectangle {
     } else if (options.activation == Activation::silu) {
       for (int j = 0; j < n; ++j) sum[j] = math::silu(sum[j]);
     }
-    if (copy == nullptr) return;
+    if (!cut.copies) return;
     auto* const out = static_cast<bfloat16*>(c.data) + i * c.leading + cols.begin;
     if (options.accumulate) {
       for (int j = 0; j < n; ++j) sum[j] += static_cast<float>(out[j]);
@@ -187,11 +200,10 @@ void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixR
                        const MatmulOptions& options) {
   using Step = StepOf<T>;
   const std::int64_t threads = device::concurrency();
-  const std::int64_t strip = strip_of(a, c);
-  const Grid grid = choose_grid(size, packs_rows(a), strip, parts_of(threads, options.batch));
+  const Cut cut(size, a, c, steps_of<Step>(size.k));
+  const Grid grid = choose_grid(size, cut, parts_of(threads, options.batch));
   const std::int64_t parts = grid.rows * grid.cols, tasks = options.batch * parts, workers = std::min(threads, tasks);
-  const bool copies = c.dtype == Dtype::bfloat16;
-  const Room room(size, strip, steps_of<Step>(size.k), copies);
+  const Room room(size, cut);
   const ProductWorkspace workspace(static_cast<std::size_t>(workers * room.floats()) * sizeof(float));
   auto* const words = static_cast<float*>(workspace.data());
   // Whole blocks of rows and panels of columns.
@@ -205,10 +217,15 @@ void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixR
     const Range share_of_tasks = split(tasks, workers, worker);
     for (std::int64_t task = share_of_tasks.begin; task < share_of_tasks.end; ++task) {
       const std::int64_t i = task / parts, part = task % parts;
-      const Rectangle<T> rectangle{
-          matrix_at(a, i), matrix_at(b, i), matrix_at(c, i),    size,
-          options,         steps,           steps + room.strip, copies ? own + room.strip + room.rows : nullptr,
-          room.width};
+      const Rectangle<T> rectangle{matrix_at(a, i),
+                                   matrix_at(b, i),
+                                   matrix_at(c, i),
+                                   size,
+                                   options,
+                                   cut,
+                                   steps,
+                                   steps + room.strip,
+                                   own + room.strip + room.rows};
       rectangle.make(share(size.m, kBlockRows, grid.rows, part / grid.cols),
                      share(size.n, kPanel, grid.cols, part % grid.cols));
     }
