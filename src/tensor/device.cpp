@@ -1,18 +1,36 @@
 #include "tensor/device.hpp"
 
 #include <Kokkos_Core.hpp>
+#include <algorithm>
+#include <cstring>
 #include <format>
+#include <type_traits>
 
 #include "tensor/shape_only.hpp"
 
 namespace longspan {
 namespace {
 
+constexpr bool kRunsOnHost = std::is_same_v<Kokkos::DefaultExecutionSpace, Kokkos::DefaultHostExecutionSpace>;
 using MemorySpace = Kokkos::DefaultExecutionSpace::memory_space;
 using HostBytes = Kokkos::View<char*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>;
 using DeviceBytes = Kokkos::View<char*, MemorySpace, Kokkos::MemoryUnmanaged>;
 
 constexpr const char* kLabel = "longspan::storage";
+
+// Each thread its share of a host's memory, in whole pages: a page lies near the thread that touches it first.
+void fill_by_threads(char* data, int byte, std::size_t bytes) {
+  constexpr std::size_t kPage = 4096;
+  const std::size_t pages = (bytes + kPage - 1) / kPage;
+  const std::size_t threads = std::min(static_cast<std::size_t>(device::concurrency()), pages);
+  const auto begin_of = [=](std::size_t thread) { return std::min(bytes, pages * thread / threads * kPage); };
+  Kokkos::parallel_for("longspan::fill_bytes",
+                       Kokkos::RangePolicy<Kokkos::DefaultHostExecutionSpace>(std::size_t{0}, threads),
+                       [=](std::size_t thread) {
+                         const std::size_t begin = begin_of(thread);
+                         std::memset(data + begin, byte, begin_of(thread + 1) - begin);
+                       });
+}
 
 }  // namespace
 
@@ -44,6 +62,8 @@ void* allocate(std::size_t bytes) {
 void release(void* data, std::size_t bytes) { MemorySpace().deallocate(kLabel, data, bytes); }
 
 void fill_bytes(void* data, int byte, std::size_t bytes) {
+  if (bytes == 0) return;
+  if constexpr (kRunsOnHost) return fill_by_threads(static_cast<char*>(data), byte, bytes);
   Kokkos::deep_copy(DeviceBytes(static_cast<char*>(data), bytes), static_cast<char>(byte));
 }
 

@@ -22,6 +22,18 @@ TEST(Tensor, SlicesAndReshapesAreViewsOfTheSameStorage) {
   EXPECT_EQ(to_values(t), (Values{0, 1, 2, 0, 0, 0, 0, 0, 0, 9, 10, 11}));
 }
 
+// Threads share the pages; the neighbours stay.
+TEST(Tensor, ZerosOfManyPagesEndWhereTheRowsEnd) {
+  const std::int64_t cols = 1537;
+  const Tensor t = counting({5, cols});
+  t.slice(1, 3).set_zero();
+  const Values after = to_values(t);
+  for (std::int64_t i = 0; i < 5 * cols; ++i) {
+    const bool kept = i < cols || i >= 4 * cols;
+    ASSERT_EQ(after[i], kept ? static_cast<double>(i) : 0.0) << i;
+  }
+}
+
 TEST(Tensor, StorageLivesAsLongAsAView) {
   Tensor view;
   {
