@@ -51,7 +51,7 @@ struct Cut {
         in_one_part(steps_of_sum <= kPartSteps),
         steps(std::min(steps_of_sum, kPartSteps)),
         chunk(in_one_part ? size.m : kChunk),
-        strip(std::min(parts_of(size.n, kPanel) * kPanel, packs_rows && !copies ? kWideStrip : kStrip)) {}
+        strip(packs_rows && !copies ? kWideStrip : kStrip) {}
 };
 
 // Rows and columns are shared among rows * cols threads.
@@ -59,30 +59,36 @@ struct Grid {
   std::int64_t rows, cols;
 };
 
+// The most that a thread of a grid gets, in whole blocks of rows and panels of columns.
+MatmulSize share_of_thread(const MatmulSize& size, const Grid& grid) {
+  return {parts_of(parts_of(size.m, kBlockRows), grid.rows) * kBlockRows,
+          parts_of(parts_of(size.n, kPanel), grid.cols) * kPanel, size.k};
+}
+
 // The grid whose threads have the least to do: products, a vector of results a cycle and step, and about a cycle for
 // each word that is packed.
 Grid choose_grid(const MatmulSize& size, const Cut& cut, std::int64_t threads) {
   Grid best{1, 1};
   std::int64_t least = INT64_MAX;
   for (std::int64_t rows = 1; rows <= threads; ++rows) {
-    const std::int64_t cols = threads / rows;
-    const std::int64_t m = parts_of(parts_of(size.m, kBlockRows), rows) * kBlockRows;
-    const std::int64_t n = std::min(size.n, parts_of(parts_of(size.n, kPanel), cols) * kPanel);
+    const Grid grid{rows, threads / rows};
+    const MatmulSize share = share_of_thread(size, grid);
+    const std::int64_t m = share.m, n = std::min(size.n, share.n);
     const std::int64_t cycles =
         m * parts_of(n, kLanes) + n * parts_of(m, cut.chunk) + (cut.packs_rows ? m * parts_of(n, cut.strip) : 0);
-    if (cycles < least) best = {rows, cols}, least = cycles;
+    if (cycles < least) best = grid, least = cycles;
   }
   return best;
 }
 
-// Where a thread packs, and how much room that takes. All of it in floats and words of the same size.
+// Where a thread packs its share, and how much room that takes. All of it in floats and words of the same size.
 struct Room {
   std::int64_t strip, rows, sums;
 
-  Room(const MatmulSize& size, const Cut& cut)
+  Room(const MatmulSize& share, const Cut& cut)
       : strip(cut.steps * cut.strip),
         rows(words_of_bands(kPackedRows, cut.steps)),
-        sums(cut.copies ? std::min(size.m, cut.in_one_part ? kPackedRows : kChunk) * cut.strip : 0) {}
+        sums(cut.copies ? std::min(share.m, cut.in_one_part ? kPackedRows : kChunk) * cut.strip : 0) {}
   std::int64_t floats() const { return (strip + rows + sums + 15) / 16 * 16; }
 };
 
@@ -200,10 +206,12 @@ void multiply_matrices(const MatmulSize& size, const MatrixRef& a, const MatrixR
                        const MatmulOptions& options) {
   using Step = StepOf<T>;
   const std::int64_t threads = device::concurrency();
-  const Cut cut(size, a, c, steps_of<Step>(size.k));
+  Cut cut(size, a, c, steps_of<Step>(size.k));
   const Grid grid = choose_grid(size, cut, parts_of(threads, options.batch));
   const std::int64_t parts = grid.rows * grid.cols, tasks = options.batch * parts, workers = std::min(threads, tasks);
-  const Room room(size, cut);
+  const MatmulSize most = share_of_thread(size, grid);
+  cut.strip = std::min(cut.strip, most.n);
+  const Room room(most, cut);
   const ProductWorkspace workspace(static_cast<std::size_t>(workers * room.floats()) * sizeof(float));
   auto* const words = static_cast<float*>(workspace.data());
   // Whole blocks of rows and panels of columns.
