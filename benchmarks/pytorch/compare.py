@@ -173,31 +173,33 @@ SMALL = ["--model.layers", 6, "--model.width", 512, "--model.heads", 8, "--model
 
 
 def step_cases():
-    """(name, model, heads, batch, length, timed steps); the last one takes hours."""
-    yield "gpt2-124m", GPT2, 12, 1, 1024, 3
-    yield "llama-25m", SMALL, 8, 4, 1024, 3
-    yield "llama-25m", SMALL, 8, 1, 4096, 3
-    yield "llama-25m", SMALL, 8, 1, 16384, 1
-    yield "llama-25m", SMALL, 8, 1, 65536, 1
+    """(name, model, heads, batch, length, what Longspan recomputes, steps of warm-up, timed steps); the last one takes
+    hours."""
+    yield "gpt2-124m", GPT2, 12, 1, 1024, "none", 1, 3
+    yield "llama-25m", SMALL, 8, 4, 1024, "none", 1, 3
+    yield "llama-25m", SMALL, 8, 1, 4096, "none", 1, 3
+    yield "llama-25m", SMALL, 8, 1, 16384, "none", 1, 1
+    yield "llama-25m", SMALL, 8, 1, 16384, "linear", 1, 1
+    yield "llama-25m", SMALL, 8, 1, 65536, "linear", 0, 1
 
 
 def compare_steps(arguments):
-    for name, model, heads, batch, length, steps in step_cases():
+    for name, model, heads, batch, length, recompute, warmup, steps in step_cases():
         for dtype in ("float32", "bfloat16"):
-            case = f"{name} {dtype} T={length} B={batch}"
+            case = f"{name} {dtype} T={length} B={batch} recompute={recompute}"
             if arguments.only not in case:
                 continue
             words = ["step", *model, "--run.dtype", dtype, "--data.task", "noise", "--data.sequence_length", length,
-                     "--data.batch", batch, "--bench.steps", steps, "--bench.warmup", 1]
+                     "--data.batch", batch, "--parallel.recompute", recompute, "--bench.steps", steps, "--bench.warmup", warmup]
             with tempfile.TemporaryDirectory() as folder:
                 tensors = Path(folder) / "step.safetensors"
-                peer_words = [tensors, "--heads", heads, "--steps", steps, "--warmup", 1,
+                peer_words = [tensors, "--heads", heads, "--steps", steps, "--warmup", warmup,
                               *(["--bfloat16"] if dtype == "bfloat16" else [])]
                 results = alternate(lambda: longspan(arguments, [*words, "--bench.tensors", tensors], arguments.threads),
                                     lambda: pytorch(arguments, "time_step.py", peer_words, False),
                                     lambda: pytorch(arguments, "time_step.py", peer_words, True), once=length > 8192)
             row = {"case": case, "model": name, "dtype": dtype, "threads": arguments.threads, "batch": batch,
-                   "length": length}
+                   "length": length, "recompute": recompute}
             for who in results:
                 row[f"seconds_{who}"] = middle(results[who], "seconds")
                 row[f"peak_resident_{who}"] = middle(results[who], "peak_resident")
@@ -211,7 +213,7 @@ def compare_steps(arguments):
             row["agrees"] = int(row["loss_difference"] <= LOSS_TOLERANCE[dtype] and
                                 row["gradient_difference"] <= TOLERANCE[dtype])
             row["failed"] = "; ".join(f"{who}: {r['failed']}" for who in results for r in results[who] if "failed" in r)
-            print(f"{case:36s} {row['seconds_longspan']:.3f} s against {row['seconds_eager']:.3f} eager and "
+            print(f"{case:52s} {row['seconds_longspan']:.3f} s against {row['seconds_eager']:.3f} eager and "
                   f"{row['seconds_compiled']:.3f} compiled: {row['ratio']:.2f} x; memory {row['memory_ratio']:.2f} x; "
                   f"loss {row['loss_difference']:.1e}, gradient {row['gradient_difference']:.1e} apart"
                   f"{'' if row['agrees'] else ' VOID'} {row['failed']}", flush=True)

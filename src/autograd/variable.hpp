@@ -32,6 +32,7 @@ class Variable {
   // A parameter's storage may come and go between its uses.
   void set_value(Tensor value) const { state_->value = std::move(value); }
   bool needs_gradient() const { return state_->needs_gradient; }
+  bool is_parameter() const { return state_->pinned; }
 
   // The gradient so far; undefined until the first contribution.
   const Tensor& gradient() const {

@@ -33,8 +33,8 @@ void forward_kernel(const Tensor& x, const Tensor& y) {
   using A = accumulation_t<T>;
   const T* const in = x.data<T>();
   T* const out = y.data<T>();
-  for_elements(
-      "longspan::ops::activation_forward", x.size(), KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(F::value(A(in[i]))); });
+  write_elements(
+      "longspan::ops::activation_forward", x.size(), out, KOKKOS_LAMBDA(std::int64_t i) { return F::value(A(in[i])); });
 }
 
 template <class T, class F>
@@ -42,9 +42,9 @@ void backward_kernel(const Tensor& x, const Tensor& dy, const Tensor& dx) {
   using A = accumulation_t<T>;
   const T *const in = x.data<T>(), *const grad = dy.data<T>();
   T* const out = dx.data<T>();
-  for_elements(
-      "longspan::ops::activation_backward", x.size(),
-      KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(A(grad[i]) * F::derivative(A(in[i]))); });
+  write_elements(
+      "longspan::ops::activation_backward", x.size(), out,
+      KOKKOS_LAMBDA(std::int64_t i) { return A(grad[i]) * F::derivative(A(in[i])); });
 }
 
 template <class T>
@@ -52,9 +52,9 @@ void swiglu_forward_kernel(const Tensor& gate, const Tensor& up, const Tensor& y
   using A = accumulation_t<T>;
   const T *const g = gate.data<T>(), *const u = up.data<T>();
   T* const out = y.data<T>();
-  for_elements(
-      "longspan::ops::swiglu_forward", y.size(),
-      KOKKOS_LAMBDA(std::int64_t i) { out[i] = T(math::silu(A(g[i])) * A(u[i])); });
+  write_elements(
+      "longspan::ops::swiglu_forward", y.size(), out,
+      KOKKOS_LAMBDA(std::int64_t i) { return math::silu(A(g[i])) * A(u[i]); });
 }
 
 template <class T>

@@ -85,9 +85,9 @@ void softmax_gradient_kernel(const Tensor& logits, const Tensor& lse, const Tens
         const A shift = finite_shift(total[n]);
         const A scale = A(1) + w * shift, shift2 = shift * math::kLog2E<A>;
         const A of_target = kept;  // loaded once: a load under a condition is not vectorised
-        for_columns(team, cols, [&](int c) {
+        write_columns(team, cols, row, [&](int c) {
           const A p = math::exp2_to_one(Kokkos::fma(A(row[c]), math::kLog2E<A>, -shift2));
-          row[c] = T(f * (scale * p - (c == local ? of_target : A(0)) - each));
+          return f * (scale * p - (c == local ? of_target : A(0)) - each);
         });
       });
 }

@@ -9,6 +9,11 @@
 
 namespace longspan::ops::math {
 
+// Limits of x, which are one instruction written so; NaN stays.
+KOKKOS_INLINE_FUNCTION float at_least(float limit, float x) { return limit > x ? limit : x; }
+KOKKOS_INLINE_FUNCTION float at_most(float limit, float x) { return limit < x ? limit : x; }
+KOKKOS_INLINE_FUNCTION float between(float low, float high, float x) { return at_most(high, at_least(low, x)); }
+
 // The nearest whole number.
 KOKKOS_INLINE_FUNCTION float nearest(float x) { return ::rintf(x); }
 
@@ -18,8 +23,7 @@ KOKKOS_INLINE_FUNCTION double sigmoid(double x) { return 1.0 / (1.0 + Kokkos::ex
 // exp(x) = 2^n exp(r), n = round(x / log 2), |r| <= log(2)/2. log 2 is subtracted in two parts, and 2^n is multiplied
 // in two halves so that results may overflow to infinity or fade through the denormals to zero.
 KOKKOS_INLINE_FUNCTION float exp(float x) {
-  x = x < -110.0f ? -110.0f : x;
-  x = x > 100.0f ? 100.0f : x;
+  x = between(-110.0f, 100.0f, x);
   const float n = nearest(x * 1.44269504f);
   float r = Kokkos::fma(n, -0.693145752f, x);
   r = Kokkos::fma(n, -1.42860677e-6f, r);
@@ -52,7 +56,7 @@ KOKKOS_INLINE_FUNCTION float exp2_of_rest(float r) {
 // 2^x for x <= 0, down to 2^-126: for decays, with one polynomial and one multiplication.
 KOKKOS_INLINE_FUNCTION double exp2_negative(double x) { return Kokkos::exp2(x); }
 KOKKOS_INLINE_FUNCTION float exp2_negative(float x) {
-  x = x < -126.0f ? -126.0f : x;
+  x = at_least(-126.0f, x);
   const float n = nearest(x), r = x - n;
   return exp2_of_rest(r) *
          Kokkos::bit_cast<float>(static_cast<std::uint32_t>(static_cast<std::int32_t>(n) + 127) << 23);
@@ -68,7 +72,7 @@ inline constexpr A kLog2E = A(1.4426950408889634);
 // them.
 KOKKOS_INLINE_FUNCTION double exp2_to_one(double x) { return Kokkos::exp2(x); }
 KOKKOS_INLINE_FUNCTION float exp2_to_one(float x) {
-  const float y = x > 0.5f ? 0.5f : x, n = nearest(y), r = y - n;
+  const float y = at_most(0.5f, x), n = nearest(y), r = y - n;
   const std::uint32_t power = static_cast<std::uint32_t>(static_cast<std::int32_t>(n)) << 23;
   const std::uint32_t large_enough = 0u - static_cast<std::uint32_t>(!(x < -126.0f));
   return Kokkos::bit_cast<float>((Kokkos::bit_cast<std::uint32_t>(exp2_of_rest(r)) + power) & large_enough);
@@ -77,8 +81,7 @@ KOKKOS_INLINE_FUNCTION float exp2_to_one(float x) {
 // 1 / (1 + 2^(n + r)) with n + r = -x / log 2: what of 2^(n + r) is too small or too large for a float does not count,
 // so that its exponent is simply added. At least 1e-38.
 KOKKOS_INLINE_FUNCTION float sigmoid(float x) {
-  x = x < -87.0f ? -87.0f : x;
-  x = x > 87.0f ? 87.0f : x;
+  x = between(-87.0f, 87.0f, x);
   const float n = nearest(x * -1.44269504f);
   float r = Kokkos::fma(x, -1.44269502f, -n);
   r = Kokkos::fma(x, -1.92596299e-8f, r);
@@ -90,8 +93,7 @@ KOKKOS_INLINE_FUNCTION float sigmoid(float x) {
 // last place, never beyond 1.
 KOKKOS_INLINE_FUNCTION double tanh(double x) { return Kokkos::tanh(x); }
 KOKKOS_INLINE_FUNCTION float tanh(float x) {
-  x = x < -8.0f ? -8.0f : x;
-  x = x > 8.0f ? 8.0f : x;
+  x = between(-8.0f, 8.0f, x);
   const float u = x * x;
   float p = 1.52304395e-8f, q = 8.52245538e-7f;
   p = Kokkos::fma(p, u, 2.18946774e-5f);
@@ -106,17 +108,17 @@ KOKKOS_INLINE_FUNCTION float tanh(float x) {
 }
 
 // The activations and their derivatives; A is float or double.
-// gelu(x) = x/2 (1 + tanh u) = x sigmoid(2u) with u = sqrt(2/pi) (x + 0.044715 x^3).
+// gelu(x) = x/2 (1 + tanh u) = x sigmoid(2u) with 2u = x (a + b x^2), a = sqrt(8/pi), b = 0.044715 a.
 template <class A>
 KOKKOS_INLINE_FUNCTION A gelu(A x) {
-  const A c = A(1.5957691216057308), cubic = A(0.044715);
-  return x * sigmoid(c * (x + cubic * x * x * x));
+  const A a = A(1.5957691216057308), b = A(0.0713548162726009);
+  return x * sigmoid(x * Kokkos::fma(b, x * x, a));
 }
 template <class A>
 KOKKOS_INLINE_FUNCTION A gelu_derivative(A x) {
-  const A c = A(1.5957691216057308), cubic = A(0.044715);
-  const A s = sigmoid(c * (x + cubic * x * x * x));
-  return s + x * s * (A(1) - s) * c * (A(1) + A(3) * cubic * x * x);
+  const A a = A(1.5957691216057308), b = A(0.0713548162726009), square = x * x;
+  const A s = sigmoid(x * Kokkos::fma(b, square, a));
+  return Kokkos::fma(s * (A(1) - s), x * Kokkos::fma(A(3) * b, square, a), s);
 }
 template <class A>
 KOKKOS_INLINE_FUNCTION A silu(A x) {

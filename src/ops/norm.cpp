@@ -25,7 +25,7 @@ void layer_norm_forward_kernel(const Tensor& x, const Tensor& weight, const Tens
                         return d * d;
                       });
         const A s = A(1) / Kokkos::sqrt(var + eps);
-        for_columns(team, cols, [&](int c) { to[c] = T((A(row[c]) - m) * s * A(w[c]) + A(b[c])); });
+        write_columns(team, cols, to, [&](int c) { return (A(row[c]) - m) * s * A(w[c]) + A(b[c]); });
         means[r] = m;
         rstds[r] = s;
       });
@@ -53,15 +53,17 @@ void layer_norm_backward_kernel(const Tensor& x, const Tensor& weight, const Ten
           const T *const row = in + r * cols, *const d = grad + r * cols;
           T* const to = out + r * cols;
           const A m = means[r], s = rstds[r];
-          const A g = inverse * sum_columns<A>(team, cols, [&](int c) { return A(d[c]) * A(w[c]); });
-          const A gn =
-              inverse * sum_columns<A>(team, cols, [&](int c) { return A(d[c]) * A(w[c]) * (A(row[c]) - m) * s; });
-          for_columns(team, cols, [&](int c) {
+          const Two<A> sums = sum_two<A>(team, cols, [&](int c) {
+            const A gc = A(d[c]) * A(w[c]);
+            return Two<A>{gc, gc * (A(row[c]) - m)};
+          });
+          const A g = inverse * sums.first, gn = inverse * s * sums.second;
+          write_columns(team, cols, to, [&](int c) {
             const A n = (A(row[c]) - m) * s, dc = A(d[c]);
             const A value = s * (dc * A(w[c]) - g - n * gn);
             dwb[c] += dc * n;
             dbb[c] += dc;
-            to[c] = T(accumulate ? A(to[c]) + value : value);
+            return accumulate ? A(to[c]) + value : value;
           });
         }
       });
@@ -84,7 +86,7 @@ void rms_norm_forward_kernel(const Tensor& x, const Tensor& weight, double epsil
         T* const to = out + r * cols;
         const A square = inverse * sum_columns<A>(team, cols, [&](int c) { return A(row[c]) * A(row[c]); });
         const A s = A(1) / Kokkos::sqrt(square + eps);
-        for_columns(team, cols, [&](int c) { to[c] = T(A(row[c]) * s * A(w[c])); });
+        write_columns(team, cols, to, [&](int c) { return A(row[c]) * s * A(w[c]); });
         rstds[r] = s;
       });
 }
@@ -111,11 +113,11 @@ void rms_norm_backward_kernel(const Tensor& x, const Tensor& weight, const Tenso
           T* const to = out + r * cols;
           const A s = rstds[r];
           const A gn = inverse * s * sum_columns<A>(team, cols, [&](int c) { return A(d[c]) * A(w[c]) * A(row[c]); });
-          for_columns(team, cols, [&](int c) {
+          write_columns(team, cols, to, [&](int c) {
             const A n = A(row[c]) * s, dc = A(d[c]);
             const A value = s * (dc * A(w[c]) - n * gn);
             dwb[c] += dc * n;
-            to[c] = T(accumulate ? A(to[c]) + value : value);
+            return accumulate ? A(to[c]) + value : value;
           });
         }
       });

@@ -5,6 +5,8 @@
 
 #include <type_traits>
 
+#include "ops/cpu/narrow.hpp"
+#include "tensor/dtype.hpp"
 #include "tensor/view.hpp"
 
 namespace longspan::ops {
@@ -57,6 +59,26 @@ KOKKOS_FORCEINLINE_FUNCTION void for_columns(const TeamMember& team, int n, cons
   Kokkos::parallel_for(Kokkos::TeamThreadRange(team, n), f);
 }
 
+// to[i] = f(i) for i in [0, n), shared among the team. On a CPU bfloat16 are rounded some at a time, as loops do that
+// vector by vector.
+template <class T, class F>
+KOKKOS_FORCEINLINE_FUNCTION void write_columns(Alone, int n, T* to, const F& f) {
+  int first = 0;
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    constexpr int kSome = 64;
+    for (; first + kSome <= n; first += kSome) {
+      float values[kSome];
+      for_columns(Alone(), kSome, [&](int i) { values[i] = f(first + i); });
+      detail::narrow(values, kSome, to + first);
+    }
+  }
+  for_columns(Alone(), n - first, [&](int i) { to[first + i] = T(f(first + i)); });
+}
+template <class T, class F>
+KOKKOS_FORCEINLINE_FUNCTION void write_columns(const TeamMember& team, int n, T* to, const F& f) {
+  for_columns(team, n, [&](int i) { to[i] = T(f(i)); });
+}
+
 // No thread of the team goes on before all are here.
 KOKKOS_FORCEINLINE_FUNCTION void wait_for_team(Alone) {}
 KOKKOS_FORCEINLINE_FUNCTION void wait_for_team(const TeamMember& team) { team.team_barrier(); }
@@ -90,6 +112,27 @@ KOKKOS_FORCEINLINE_FUNCTION A sum_columns(const TeamMember& team, int n, const F
   A sum = 0;
   Kokkos::parallel_reduce(Kokkos::TeamThreadRange(team, n), [&](int i, A& part) { part += f(i); }, sum);
   return sum;
+}
+
+// Two sums at once: f(i) gives what i adds to either.
+template <class A>
+struct Two {
+  A first, second;
+};
+template <class A, class F>
+KOKKOS_FORCEINLINE_FUNCTION Two<A> sum_two(Alone, int n, const F& f) {
+  A first = 0, second = 0;
+  for (int i = 0; i < n; ++i) {
+    const Two<A> more = f(i);
+    first += more.first;
+    second += more.second;
+  }
+  return {first, second};
+}
+template <class A, class F>
+KOKKOS_FORCEINLINE_FUNCTION Two<A> sum_two(const TeamMember& team, int n, const F& f) {
+  return {sum_columns<A>(team, n, [&](int i) { return f(i).first; }),
+          sum_columns<A>(team, n, [&](int i) { return f(i).second; })};
 }
 
 // Largest f(i), known to the whole team; -infinity where n = 0.
@@ -136,6 +179,28 @@ struct ElementBlock {
 template <class F>
 void for_elements(const char* label, std::int64_t n, const F& f) {
   for_rows(label, count_blocks(n, kElementBlock), detail::ElementBlock<F>{f, n});
+}
+
+namespace detail {
+
+template <class T, class F>
+struct WrittenBlock {
+  F f;
+  std::int64_t n;
+  T* to;
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(const Team& team, std::int64_t block) const {
+    const std::int64_t first = block * kElementBlock, left = n - first;
+    const int count = static_cast<int>(left < kElementBlock ? left : kElementBlock);
+    write_columns(team, count, to + first, [&](int i) { return f(first + i); });
+  }
+};
+
+}  // namespace detail
+
+// to[i] = f(i) for every element in [0, n).
+template <class T, class F>
+void write_elements(const char* label, std::int64_t n, T* to, const F& f) {
+  for_rows(label, count_blocks(n, kElementBlock), detail::WrittenBlock<T, F>{f, n, to});
 }
 
 // Rows first, first + 1, ... of a row block.

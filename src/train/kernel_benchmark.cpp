@@ -40,12 +40,10 @@ double copy_rate() {
   return 2.0 * kCopied / *std::ranges::min_element(seconds);
 }
 
+// Parameters add to what is there, others begin anew.
 void forget_gradients(const KernelTrial& trial) {
   for (const auto& [name, input] : trial.inputs) {
-    const Tensor gradient = input.take_gradient();
-    if (!gradient.defined()) continue;
-    gradient.set_zero();
-    input.set_gradient(gradient);  // a parameter's has its own storage
+    input.is_parameter() ? input.gradient().set_zero() : static_cast<void>(input.take_gradient());
   }
 }
 

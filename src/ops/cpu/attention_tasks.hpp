@@ -9,6 +9,7 @@
 
 #include "ops/attention/softmax_rows.hpp"
 #include "ops/attention/tiles.hpp"
+#include "ops/cpu/narrow.hpp"
 #include "ops/cpu/panels.hpp"
 #include "tensor/device.hpp"
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "layout/split.hpp"
+#include "ops/cpu/narrow.hpp"
 #include "ops/cpu/panels.hpp"
 #include "ops/math.hpp"
 #include "tensor/device.hpp"

@@ -316,21 +316,11 @@ namespace {
 __m256i narrowed(const float* from) { return std::bit_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(from))); }
 }  // namespace
 
-void narrow(const float* from, int n, bfloat16* to) {
-  int j = 0;
-  for (; j + kLanes <= n; j += kLanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + j), narrowed(from + j));
-  for (; j < n; ++j) to[j] = bfloat16(from[j]);
-}
-
 void narrow_pairs(const float* even, const float* odd, int n, Pair* to) {
   for (int j = 0; j < n; j += kLanes) {
     const __m512i low = _mm512_cvtepu16_epi32(narrowed(even + j)), high = _mm512_cvtepu16_epi32(narrowed(odd + j));
     _mm512_storeu_si512(to + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
   }
-}
-#else
-void narrow(const float* from, int n, bfloat16* to) {
-  for (int j = 0; j < n; ++j) to[j] = bfloat16(from[j]);
 }
 #endif
 

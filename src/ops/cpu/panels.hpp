@@ -122,8 +122,7 @@ StepRows<StepOf<T>> columns_in_bands(const T* src, std::ptrdiff_t leading, int n
 template <class T>
 StepRows<StepOf<T>> as_steps(const T* src, std::ptrdiff_t leading, int numbers, int count, StepOf<T>* room);
 
-// The bfloat16 nearest to floats: one row, or two, n a multiple of kLanes, as pairs whose first is of `even`.
-void narrow(const float* from, int n, bfloat16* to);
+// Two rows rounded to bfloat16 as pairs whose first is of `even`, n a multiple of kLanes.
 void narrow_pairs(const float* even, const float* odd, int n, Pair* to);
 
 }  // namespace longspan::ops::detail
