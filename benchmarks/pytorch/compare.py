@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -274,22 +275,30 @@ def train_small(arguments, folder):
 # Scaling ------------------------------------------------------------------------------------------------------------
 
 def measure_scaling(arguments):
-    """Two ranks of one thread, and one rank of two threads, against one rank of one thread on the same batch."""
-    model = ["--model.layers", 4, "--model.width", 512, "--model.heads", 8, "--task.vocabulary", 512, "--data.task", "noise",
+    """Two ranks of one thread, and one rank of two threads, against one rank of one thread on the same batch; and what the
+    machine allows: two runs at once that know nothing of each other."""
+    model = ["--model.layers", 4, "--model.width", 768, "--model.heads", 12, "--task.vocabulary", 512, "--data.task", "noise",
              "--data.sequence_length", 512, "--data.batch", 16, "--bench.steps", arguments.repeats, "--bench.warmup", 1]
     kinds = {"1 rank, 1 thread": (1, 1, []), "data": (2, 1, ["--parallel.data", 2]),
              "tensor": (2, 1, ["--parallel.tensor", 2]), "sequence": (2, 1, ["--parallel.sequence", 2]),
              "pipeline": (2, 1, ["--parallel.pipeline", 2, "--parallel.microbatches", 16, "--parallel.schedule", "zb-v"]),
              "1 rank, 2 threads": (1, 2, [])}
-    seconds = {name: [] for name in kinds}
+    def time_step(name):
+        ranks, threads, words = kinds[name]
+        result = longspan(arguments, ["step", *model, *words], threads, ranks)
+        if "failed" in result:
+            sys.exit(f"{name}: {result['failed']}")
+        return result["seconds"]
+
+    seconds, at_once = {name: [] for name in kinds}, []
     for order in (list(kinds), list(reversed(kinds))):
         for name in order:
-            ranks, threads, words = kinds[name]
-            result = longspan(arguments, ["step", *model, *words], threads, ranks)
-            if "failed" in result:
-                sys.exit(f"{name}: {result['failed']}")
-            seconds[name].append(result["seconds"])
+            seconds[name].append(time_step(name))
+        with ThreadPoolExecutor(2) as both:
+            at_once += both.map(time_step, ["1 rank, 1 thread"] * 2)
     alone = statistics.median(seconds["1 rank, 1 thread"])
+    kinds["two runs at once"] = (1, 1, [])
+    seconds["two runs at once"] = [second / 2 for second in at_once]  # for a batch
     for name, (ranks, threads, _) in kinds.items():
         row = {"case": name, "ranks": ranks, "threads": threads, "seconds_longspan": statistics.median(seconds[name]),
                "ratio": alone / statistics.median(seconds[name])}
