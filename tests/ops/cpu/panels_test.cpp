@@ -6,6 +6,8 @@
 
 #include <vector>
 
+#include "ops/cpu/narrow.hpp"
+
 namespace longspan::ops::detail {
 namespace {
 
