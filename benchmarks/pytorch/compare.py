@@ -175,7 +175,7 @@ SMALL = ["--model.layers", 6, "--model.width", 512, "--model.heads", 8, "--model
 
 def step_cases():
     """(name, model, heads, batch, length, what Longspan recomputes, steps of warm-up, timed steps); the last one takes
-    hours."""
+    half an hour or more."""
     yield "gpt2-124m", GPT2, 12, 1, 1024, "none", 1, 3
     yield "llama-25m", SMALL, 8, 4, 1024, "none", 1, 3
     yield "llama-25m", SMALL, 8, 1, 4096, "none", 1, 3
